@@ -1,0 +1,1 @@
+"""labelglot: the universal converter between computer-vision dataset formats."""

@@ -1,0 +1,127 @@
+"""How formats spell coordinates. A format states its convention; the arithmetic lives here, once.
+
+The canonical frame is continuous pixels from the top-left corner with exclusive maximum. ``size=None`` means that the
+canonical values are fractions of the image already (the size is unknown and both sides are relative).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from labelglot.schema.base import Frozen
+from labelglot.schema.shape import Box, Ring
+
+Size = tuple[int, int]
+
+
+class Convention(Frozen):
+    """The coordinates of one format.
+
+    - ``form``: how a box is written: two corners, corner and size, or centre and size.
+    - ``unit``: pixels, fractions of the size (``relative``), or percent.
+    - ``first``: the number of the first pixel (1 for 1-based files); pixels only.
+    - ``inclusive``: the maximum names the last pixel inside rather than the edge after it; pixels only.
+    - ``y_first``: y before x (TensorFlow, Gemini).
+    - ``grid``: whole steps per unit the format can write: 0 = as many as floats have; ``decimals`` = fixed decimals;
+      ``integer`` = whole numbers; ``single`` = 32-bit floats.
+    """
+
+    form: Literal["corners", "xywh", "center"] = "corners"
+    unit: Literal["pixels", "relative", "percent"] = "pixels"
+    first: int = 0
+    inclusive: bool = False
+    y_first: bool = False
+    decimals: int | None = None
+    integer: bool = False
+    single: bool = False
+
+    @property
+    def needs_size(self) -> bool:
+        return self.unit != "pixels"
+
+    @property
+    def exact(self) -> bool:
+        """Whether every float can be written."""
+        return self.decimals is None and not self.integer and not self.single
+
+    def quantise(self, value: float) -> float:
+        """The nearest value the format can write."""
+        if self.integer:
+            return float(round(value))
+        if self.decimals is not None:
+            return round(value, self.decimals)
+        if self.single:
+            try:
+                return float(struct.unpack("<f", struct.pack("<f", value))[0])
+            except OverflowError:
+                return value
+        return value
+
+    def write_box(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
+        """The four numbers of a box as the format writes them."""
+        x0, y0, x1, y1 = box
+        sx, sy = self._scale(size)
+        x0, y0, x1, y1 = x0 * sx, y0 * sy, x1 * sx, y1 * sy
+        if self.unit == "pixels":
+            last = self.first - (1 if self.inclusive else 0)
+            x0, y0, x1, y1 = x0 + self.first, y0 + self.first, x1 + last, y1 + last
+        q = self.quantise
+        if self.form == "corners":
+            a, b, c, d = q(x0), q(y0), q(x1), q(y1)
+        elif self.form == "xywh":
+            extra = 1 if self.unit == "pixels" and self.inclusive else 0
+            a, b, c, d = q(x0), q(y0), q(x1 - x0 + extra), q(y1 - y0 + extra)
+        else:
+            a, b, c, d = q((x0 + x1) / 2), q((y0 + y1) / 2), q(x1 - x0), q(y1 - y0)
+        return (b, a, d, c) if self.y_first else (a, b, c, d)
+
+    def read_box(self, numbers: Sequence[float], size: Size | None) -> Box:
+        """The canonical box of four numbers."""
+        a, b, c, d = numbers
+        if self.y_first:
+            a, b, c, d = b, a, d, c
+        if self.form == "xywh":
+            extra = 1 if self.unit == "pixels" and self.inclusive else 0
+            c, d = a + c - extra, b + d - extra
+        elif self.form == "center":
+            a, b, c, d = a - c / 2, b - d / 2, a + c / 2, b + d / 2
+        if self.unit == "pixels":
+            last = self.first - (1 if self.inclusive else 0)
+            return (a - self.first, b - self.first, c - last, d - last)
+        sx, sy = self._scale(size)
+        return (a / sx, b / sy, c / sx, d / sy)
+
+    def write_points(self, ring: Ring, size: Size | None) -> tuple[float, ...]:
+        """Flat x, y numbers as the format writes them (y, x if ``y_first``). Points have no inclusive edge."""
+        sx, sy = self._scale(size)
+        shift = self.first if self.unit == "pixels" else 0
+        q = self.quantise
+        pairs = ((q(x * sx + shift), q(y * sy + shift)) for x, y in zip(ring[::2], ring[1::2], strict=True))
+        return tuple(v for x, y in pairs for v in ((y, x) if self.y_first else (x, y)))
+
+    def read_points(self, numbers: Iterable[float], size: Size | None) -> Ring:
+        """The inverse of :meth:`write_points`. Raises ValueError on an odd count."""
+        flat = tuple(numbers)
+        sx, sy = self._scale(size)
+        shift = self.first if self.unit == "pixels" else 0
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        if self.y_first:
+            return tuple(v for y, x in pairs for v in ((x - shift) / sx, (y - shift) / sy))
+        if not shift and sx == 1 and sy == 1:
+            return tuple(v for pair in pairs for v in pair)
+        return tuple(v for x, y in pairs for v in ((x - shift) / sx, (y - shift) / sy))
+
+    def _scale(self, size: Size | None) -> tuple[float, float]:
+        if self.unit == "pixels":
+            return 1.0, 1.0
+        whole = 100.0 if self.unit == "percent" else 1.0
+        return (whole, whole) if size is None else (whole / size[0], whole / size[1])
+
+
+PIXELS = Convention()
+PIXELS_XYWH = Convention(form="xywh")
+RELATIVE = Convention(unit="relative")
+RELATIVE_CENTER = Convention(unit="relative", form="center")
+PERCENT_XYWH = Convention(unit="percent", form="xywh")

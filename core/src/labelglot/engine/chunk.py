@@ -1,0 +1,222 @@
+"""One chunk of a conversion: read, reduce, encode. Runs in any process; returns a receipt."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from labelglot.errors import LabelglotError, PluginError
+from labelglot.formats.base import File, Format, WriteContext, in_pixels
+from labelglot.holds import Holds
+from labelglot.images import ImageHandle, SourceImage
+from labelglot.projection.project import Plan, reduce_sample
+from labelglot.report import EXAMPLES, Loss, Report, Severity
+from labelglot.schema import Partition, Sample
+from labelglot.storage import safe_join
+
+SPOOL_FROM = 1 << 18
+"""Pieces of a chunk above this many bytes go through a file instead of the pipe between processes."""
+
+
+class Work(NamedTuple):
+    """A partition with the numbers that depend on what comes before it."""
+
+    partition: Partition
+    first_annotation: int = 0
+
+    @property
+    def ordinal(self) -> int:
+        return self.partition.ordinal
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return len(self.partition)
+
+    def halves(self) -> tuple[Work, Work] | None:
+        """The first and the second half; annotation numbers of the second are not exact, but stay apart."""
+        number = len(self.partition)
+        if number < 2:
+            return None
+        half = number // 2
+        return (
+            Work(Sliced(self.partition, 0, half), self.first_annotation),
+            Work(Sliced(self.partition, half, number), self.first_annotation + half),
+        )
+
+
+class Sliced:
+    """A range of a partition."""
+
+    def __init__(self, inner: Partition, start: int, stop: int) -> None:
+        self.inner, self.start, self.stop = inner, start, stop
+        self.ordinal = inner.ordinal + start
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        records = getattr(self.inner, "records", None)
+        if records is not None:
+            yield from type(self.inner)(self.inner.decode, records[self.start : self.stop], self.ordinal).read(report)  # type: ignore[attr-defined,call-arg]
+            return
+        for number, sample in enumerate(self.inner.read(report)):
+            if self.start <= number < self.stop:
+                yield sample
+
+
+class Job(NamedTuple):
+    """What all chunks of a conversion share. ``staging``: folder to write files into directly."""
+
+    format: Format
+    context: WriteContext
+    holds: Holds
+    plan: Plan
+    images: str
+    staging: str | None
+    spool: str | None
+
+
+class ImageCopy(NamedTuple):
+    """An image that still has to be brought into the target."""
+
+    path: str
+    image: ImageHandle
+
+
+class Receipt(NamedTuple):
+    """What became of a chunk. ``pieces``: (slot, bytes) or, in ``spool``, (slot, length) in the order of the file."""
+
+    ordinal: int
+    report: Report
+    files: tuple[tuple[str, bytes], ...]
+    pieces: tuple[tuple[str, bytes], ...]
+    images: tuple[ImageCopy, ...]
+    spool: str | None = None
+    lengths: tuple[tuple[str, int], ...] = ()
+
+
+class _Losses:
+    """Counts losses; keeps the first examples only, because millions of objects may lose the same thing."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.counts: dict[str, int] = {}
+        self.key = ""
+
+    def __call__(self, code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
+        seen = self.counts.get(code, 0)
+        self.counts[code] = seen + 1
+        if seen < EXAMPLES:
+            self.report.lose(Loss(code, aspect, self.key, position, detail, severity))
+
+    def finish(self) -> None:
+        for code, count in self.counts.items():
+            if count > EXAMPLES:
+                _, examples = self.report._losses[code]
+                self.report._losses[code] = (count, examples)
+
+
+def run_chunk(job: Job, work: Work) -> Receipt:
+    """Read, reduce and encode one chunk. Raises :class:`PluginError` naming the sample if a writer breaks."""
+    report = Report()
+    losses = _Losses(report)
+    files: list[tuple[str, bytes]] = []
+    pieces: dict[str, list[bytes]] = {}
+    images: list[ImageCopy] = []
+    number = work.first_annotation
+    format, context = job.format, job.context
+    staging = Path(job.staging) if job.staging else None
+    for ordinal, original in enumerate(work.partition.read(report), work.ordinal):
+        sample = in_pixels(original)
+        losses.key = sample.key
+        before = len(sample.annotations or ())
+        reduced, _ = reduce_sample(sample, job.holds, job.plan, ordinal, number, losses)
+        number += before
+        report.count("samples")
+        report.count("annotations", before)
+        if reduced is None:
+            continue
+        report.count("samples.written")
+        report.count("annotations.written", len(reduced.annotations or ()))
+        try:
+            for made in format.encode(reduced, context, ordinal):
+                if isinstance(made, File):
+                    data = made.data if isinstance(made.data, bytes) else b"".join(made.data)
+                    if staging is None:
+                        files.append((made.path, data))
+                    else:
+                        _write(staging, made.path, data)
+                else:
+                    pieces.setdefault(made.slot, []).append(made.data)
+        except LabelglotError as error:
+            report.problem(
+                f"{format.id}.write", error.message, error.place, severity="error", key=sample.key, action="skipped"
+            )
+            continue
+        except OSError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{format.id} failed to write {sample.key}: {error!r}", hint="report it to the plugin's author") from error
+        copy = _image(job, reduced, report)
+        if copy is not None and not (staging is not None and _place(staging, copy, job.images)):
+            images.append(copy)
+    losses.finish()
+    joined = tuple((slot, format.separator.join(filter(None, parts))) for slot, parts in pieces.items())
+    if job.spool is not None and sum(len(data) for _, data in joined) > SPOOL_FROM:
+        handle, name = tempfile.mkstemp(prefix=f"{work.ordinal:012d}-", dir=job.spool)
+        with os.fdopen(handle, "wb") as stream:
+            for _, data in joined:
+                stream.write(data)
+        lengths = tuple((slot, len(data)) for slot, data in joined)
+        return Receipt(work.ordinal, report, tuple(files), (), tuple(images), name, lengths)
+    return Receipt(work.ordinal, report, tuple(files), joined, tuple(images))
+
+
+def _image(job: Job, sample: Sample, report: Report) -> ImageCopy | None:
+    if sample.image is None:
+        report.count("images.missing")
+        return None
+    report.count("images.found")
+    if job.images == "none" or job.format.embeds_images:
+        return None
+    path = job.format.image_path(sample, job.context)
+    if path is None:
+        return None
+    report.count("images.written")
+    return ImageCopy(path, sample.image)
+
+
+def _write(staging: Path, path: str, data: bytes) -> None:
+    place = safe_join(staging, path)
+    try:
+        stream = place.open("xb")
+    except FileNotFoundError:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        stream = place.open("xb")
+    with stream:
+        stream.write(data)
+
+
+def _place(staging: Path, copy: ImageCopy, how: str) -> bool:
+    """Copy or link an image into the staging folder; false if the main process has to do it."""
+    image: Any = copy.image
+    local = image.source.local_path(image.path) if isinstance(image, SourceImage) else None
+    place = safe_join(staging, copy.path)
+    if place.exists():
+        return True
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if local is not None and how == "link":
+        try:
+            os.link(local, place)
+            return True
+        except OSError:
+            pass
+    if local is not None:
+        shutil.copyfile(local, place)
+        return True
+    with image.open() as stream, place.open("xb") as out:
+        shutil.copyfileobj(stream, out, 1 << 20)
+    return True

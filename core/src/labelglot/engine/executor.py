@@ -1,0 +1,157 @@
+"""Run chunks somewhere. One contract; the local process pool is one implementation.
+
+``run(function, job, chunks, cancel)`` yields one outcome per chunk, in order. The pool survives its workers: when one
+dies, the chunks it may have held are run again one by one in a fresh process, halved until the sample that kills is
+found and set aside.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, NamedTuple, Protocol
+
+from labelglot.errors import Cancelled
+
+
+class Cancel:
+    """A token a caller can set from any thread; work stops between chunks."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def check(self) -> None:
+        """Raise :class:`Cancelled` if the token was set."""
+        if self._event.is_set():
+            raise Cancelled("the conversion was cancelled")
+
+
+class Chunk(Protocol):
+    """A piece of work that can be cut in two; ``None`` if it is a single sample."""
+
+    ordinal: int
+
+    def __len__(self) -> int: ...
+    def halves(self) -> tuple[Any, Any] | None: ...
+
+
+class Poisoned(NamedTuple):
+    """The outcome of a chunk of one sample that killed its worker."""
+
+    ordinal: int
+    message: str
+
+
+Function = Callable[[Any, Any], Any]
+
+
+class Executor(Protocol):
+    """Runs ``function(job, chunk)`` for each chunk and yields the outcomes in order."""
+
+    def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Iterator[Any]: ...
+
+
+class InProcess:
+    """Runs chunks one after the other in this process."""
+
+    def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Iterator[Any]:
+        for chunk in chunks:
+            cancel.check()
+            yield function(job, chunk)
+
+
+_job: list[Any] = []
+
+
+def _start(function: Function, job: Any) -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _job[:] = [function, job]
+
+
+def _work(chunk: Any) -> Any:
+    function, job = _job
+    return function(job, chunk)
+
+
+class ProcessPool:
+    """Worker processes on this machine."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = max(1, workers)
+
+    def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Iterator[Any]:
+        waiting = deque(chunks)
+        while waiting:
+            yield from self._until_broken(function, job, waiting, cancel)
+            if waiting:
+                yield from self._careful(function, job, [waiting.popleft() for _ in range(self._window(waiting))], cancel)
+
+    def _window(self, waiting: Sequence[Any]) -> int:
+        return min(len(waiting), self.workers * 2)
+
+    def _pool(self, workers: int, function: Function, job: Any) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_start, initargs=(function, job))
+
+    def _until_broken(self, function: Function, job: Any, waiting: deque[Any], cancel: Cancel) -> Iterator[Any]:
+        """Yield outcomes while workers live; chunks without an outcome stay in ``waiting``."""
+        pool = self._pool(min(self.workers, len(waiting)), function, job)
+        running: deque[tuple[Any, Future[Any]]] = deque()
+        done = False
+        try:
+            while waiting or running:
+                cancel.check()
+                while waiting and len(running) < self.workers * 2:
+                    running.append((waiting[0], pool.submit(_work, waiting[0])))
+                    waiting.popleft()
+                outcome = running[0][1].result()
+                running.popleft()
+                yield outcome
+            done = True
+        except BrokenProcessPool:
+            waiting.extendleft(chunk for chunk, _ in reversed(running))
+            done = True
+        finally:
+            pool.shutdown(wait=done, cancel_futures=True)
+
+    def _careful(self, function: Function, job: Any, chunks: list[Any], cancel: Cancel) -> Iterator[Any]:
+        for chunk in chunks:
+            cancel.check()
+            pool = self._pool(1, function, job)
+            try:
+                yield pool.submit(_work, chunk).result()
+            except BrokenProcessPool:
+                halves = chunk.halves()
+                if halves is None:
+                    yield Poisoned(chunk.ordinal, "the worker process died on it")
+                else:
+                    yield from self._careful(function, job, list(halves), cancel)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _context() -> Any:
+    """Fork where it is safe (one thread), because it starts at once and needs no guard in the caller's script."""
+    methods = multiprocessing.get_all_start_methods()
+    name = "fork" if "fork" in methods and threading.active_count() == 1 else "spawn"
+    return multiprocessing.get_context(name)
+
+
+SMALL = 2000
+"""Below this many samples, starting processes costs more than it saves."""
+
+
+def local_executor(workers: int | None, samples: int) -> tuple[Executor, int]:
+    """An executor for this machine and the number of its workers; ``None`` workers: as many as it pays to have."""
+    if workers is None:
+        workers = 1 if samples < SMALL else min(os.cpu_count() or 1, 32)
+    return (InProcess(), 1) if workers <= 1 else (ProcessPool(workers), workers)

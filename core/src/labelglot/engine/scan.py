@@ -1,0 +1,114 @@
+"""Visit every sample of a dataset, chunk by chunk, with states that merge. The survey before writing is one visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from labelglot.engine.executor import Cancel, Executor, InProcess
+from labelglot.formats.base import in_pixels
+from labelglot.holds import Holds, value_kind
+from labelglot.projection.project import NO_PLAN, reduce_sample
+from labelglot.report import Report, Severity
+from labelglot.schema import Dataset, Partition, Sample
+
+
+class Visitor(Protocol):
+    """Looks at samples. ``start`` makes a state, ``update`` changes it, ``merge`` joins a later one, ``finish`` ends."""
+
+    def start(self) -> Any: ...
+    def update(self, state: Any, sample: Sample, ordinal: int, report: Report) -> None: ...
+    def merge(self, state: Any, later: Any) -> Any: ...
+    def finish(self, state: Any) -> Any: ...
+
+
+def _visit(visitors: Sequence[Visitor], partition: Partition) -> tuple[list[Any], Report]:
+    report = Report()
+    states = [visitor.start() for visitor in visitors]
+    for ordinal, sample in enumerate(partition.read(report), partition.ordinal):
+        for visitor, state in zip(visitors, states, strict=True):
+            visitor.update(state, sample, ordinal, report)
+    return states, report
+
+
+def scan(
+    dataset: Dataset,
+    visitors: Sequence[Visitor],
+    report: Report,
+    executor: Executor | None = None,
+    chunks: int = 1,
+    cancel: Cancel | None = None,
+) -> list[Any]:
+    """Run visitors over all samples; their results in the order given. Problems of reading go to ``report``."""
+    states = [visitor.start() for visitor in visitors]
+    parts = list(dataset.partitions(chunks))
+    for found, partial in (executor or InProcess()).run(_visit, tuple(visitors), parts, cancel or Cancel()):
+        states = [v.merge(a, b) for v, a, b in zip(visitors, states, found, strict=True)]
+        report.merge(partial)
+    return [visitor.finish(state) for visitor, state in zip(visitors, states, strict=True)]
+
+
+class Surveyed(NamedTuple):
+    """What a target needs to know before the first sample is written.
+
+    ``entries``: (key, path, split) of every sample in order. ``numbers``: annotations per sample.
+    ``used``: label keys that remain after projection, by first appearance; ``attributes``: label -> name -> kinds.
+    """
+
+    entries: list[tuple[str, str, tuple[str, ...]]]
+    numbers: list[int]
+    used: dict[str, int]
+    attributes: dict[str, dict[str, set[str]]]
+    id_base: list[int]
+    sample_ids: list[int | str | None]
+
+
+class SurveyVisitor:
+    """Collects names, numbers, labels and attribute kinds as they will be after projection."""
+
+    def __init__(self, holds: Holds) -> None:
+        self.holds = holds
+
+    def start(self) -> Surveyed:
+        return Surveyed([], [], {}, {}, [0], [])
+
+    def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
+        annotations = sample.annotations or ()
+        state.entries.append((sample.key, sample.path, sample.splits))
+        state.numbers.append(len(annotations))
+        state.sample_ids.append(sample.id)
+        reduced, _ = reduce_sample(in_pixels(sample), self.holds, NO_PLAN, ordinal, 0, _ignore)
+        for a in annotations:
+            if isinstance(a.id, int) and a.id > state.id_base[0]:
+                state.id_base[0] = a.id
+        if reduced is None:
+            return
+        for tag in reduced.tags:
+            if tag.label is not None:
+                state.used[tag.label] = state.used.get(tag.label, 0) + 1
+        for a in reduced.annotations or ():
+            label = a.label or ""
+            if a.label is not None:
+                state.used[label] = state.used.get(label, 0) + 1
+            for name, value in a.attributes.items():
+                state.attributes.setdefault(label, {}).setdefault(name, set()).add(value_kind(value))
+
+    def merge(self, state: Surveyed, later: Surveyed) -> Surveyed:
+        state.entries.extend(later.entries)
+        state.numbers.extend(later.numbers)
+        state.sample_ids.extend(later.sample_ids)
+        state.id_base[0] = max(state.id_base[0], later.id_base[0])
+        for label, count in later.used.items():
+            state.used[label] = state.used.get(label, 0) + count
+        for label, names in later.attributes.items():
+            mine = state.attributes.setdefault(label, {})
+            for name, kinds in names.items():
+                mine.setdefault(name, set()).update(kinds)
+        return state
+
+    def finish(self, state: Surveyed) -> Surveyed:
+        return state
+
+
+def _ignore(code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
+    return None

@@ -1,0 +1,244 @@
+"""What a format is: identity, declaration, and three things it can do - detect, read, write.
+
+Writing is split in two so that it can run in parallel: :meth:`Format.encode` turns one projected sample into files
+and pieces of documents without keeping any state, :meth:`Format.assemble` builds the documents around the pieces, in
+source order. A writer never decides what to drop: it is handed only what its ``holds`` declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from labelglot.holds import Holds
+from labelglot.images import ImageHandle, ImageIndex, SourceImage
+from labelglot.projection.naming import stem
+from labelglot.report import Report
+from labelglot.schema import Dataset, Info, Label, Sample
+from labelglot.storage import Source
+
+
+class Options(BaseModel):
+    """Options of a reader or writer. Each field becomes ``-o name=value``; its description is the help text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Match(NamedTuple):
+    """How sure a format is that a source is its own: 0..1, and the evidence in words.
+
+    Convention: 0.95 a signature nothing else has, 0.8 the right structure, 0.5 plausible, 0.2 cannot be excluded.
+    """
+
+    confidence: float
+    reason: str
+
+
+class File(NamedTuple):
+    """A whole file of the output, path relative to the target's root."""
+
+    path: str
+    data: bytes | Iterable[bytes]
+
+
+class Piece(NamedTuple):
+    """A part of a document. Pieces of one slot reach ``assemble`` in source order.
+
+    ``slot`` is free text chosen by the format, usually ``"<document path>#<list>"``.
+    """
+
+    slot: str
+    data: bytes
+
+
+class Pieces:
+    """What ``assemble`` gets: slots in order of first appearance, and the stream of bytes of each.
+
+    ``Format.separator`` already stands between the pieces; empty pieces are left out.
+    """
+
+    def __init__(self, streams: Mapping[str, Iterable[bytes]]) -> None:
+        self._streams = streams
+
+    def slots(self) -> list[str]:
+        return list(self._streams)
+
+    def __contains__(self, slot: str) -> bool:
+        return slot in self._streams
+
+    def stream(self, slot: str) -> Iterator[bytes]:
+        """The bytes of a slot; nothing if the slot is unknown. Can be read again."""
+        return iter(self._streams.get(slot, ()))
+
+
+class WriteContext:
+    """What a writer may know besides the sample. Picklable, the same in every worker.
+
+    ``splits``: names of the splits in use, in order of first appearance (``None`` for samples without one).
+    ``images``: whether image files are written to the target. ``total``: number of samples.
+    ``attributes``: for each label key the attribute names its objects use, with the kinds of values seen.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[Label],
+        info: Info,
+        options: Any,
+        splits: Sequence[str | None] = (None,),
+        images: bool = True,
+        total: int = 0,
+        single: str | None = None,
+        attributes: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    ) -> None:
+        self.labels = tuple(labels)
+        self.info = info
+        self.options = options
+        self.splits = tuple(splits)
+        self.images = images
+        self.total = total
+        self.single = single
+        self.attributes = attributes or {}
+
+    @cached_property
+    def by_key(self) -> dict[str, Label]:
+        return {label.key: label for label in self.labels}
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Position of each label key in the table."""
+        return {label.key: i for i, label in enumerate(self.labels)}
+
+    def name(self, key: str | None, missing: str = "") -> str:
+        """Name of a label; ``missing`` for no label."""
+        return missing if key is None else self.by_key[key].name if key in self.by_key else key
+
+    def document(self, path: str) -> str:
+        """Path of a document in the target: the file the user named if there is only one, else ``path``."""
+        return self.single if self.single is not None and len(self.splits) <= 1 else path
+
+
+class ReadContext:
+    """What a reader works with: the source, its options, the images beside it, and the report. Picklable."""
+
+    def __init__(self, source: Source, options: Any, report: Report) -> None:
+        self.source, self.options, self.report = source, options, report
+
+    @cached_property
+    def images(self) -> ImageIndex:
+        return ImageIndex(self.source)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self.source, "options": self.options, "report": Report()}
+
+    def image(self, name: str, folders: Sequence[str] = ()) -> SourceImage | None:
+        """The image an annotation file means by ``name``: full path, then suffix, then stem; ``None`` if not there."""
+        found = self.images.find(name, folders)
+        return None if found is None else SourceImage(self.source, found)
+
+
+class Format:
+    """Base of all formats. Subclasses state ``id``, ``name``, ``holds`` and implement what they can.
+
+    ``reads``/``writes``: set to false where only one direction makes sense. ``documents``: suffixes of the one file
+    this format writes if the user names a file as target. ``survey``: whether writing needs a full pass over the
+    annotations first (``"full"``) or only the list of images (``"index"``). ``embeds_images``: image bytes are written
+    into the documents. ``separator``: what stands between two pieces of a slot. ``geometry_bound_extra``: (owner, key) of extras that are wrong once the geometry changed.
+    """
+
+    id: ClassVar[str]
+    name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    url: ClassVar[str] = ""
+    holds: ClassVar[Holds] = Holds()
+    reads: ClassVar[bool] = True
+    writes: ClassVar[bool] = True
+    documents: ClassVar[tuple[str, ...]] = ()
+    survey: ClassVar[Literal["index", "full"]] = "index"
+    embeds_images: ClassVar[bool] = False
+    separator: ClassVar[bytes] = b""
+    geometry_bound_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+
+    class ReadOptions(Options):
+        """Options of the reader."""
+
+    class WriteOptions(Options):
+        """Options of the writer."""
+
+    def __str__(self) -> str:
+        return self.id
+
+    def holds_with(self, options: Any) -> Holds:
+        """The declaration under these write options; override where an option changes what can be held."""
+        return self.holds
+
+    def detect(self, source: Source) -> Match | None:
+        """Whether the source looks like this format; cheap (names, the first KB). Must not raise."""
+        return None
+
+    def read(self, context: ReadContext) -> Dataset:
+        """The dataset, lazily. A bad record is a problem in ``context.report``; the rest goes on.
+
+        Raises LabelglotError only if nothing at all can be read.
+        """
+        raise NotImplementedError(f"{self.id} cannot be read")
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+        """Bytes of one sample. Pure; runs in any process."""
+        raise NotImplementedError(f"{self.id} cannot be written")
+
+    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
+        """The documents around the pieces, and files that belong to the dataset as a whole."""
+        return ()
+
+    def image_path(self, sample: Sample, context: WriteContext) -> str | None:
+        """Where the image file goes in the target, ``None`` if images are not stored as files."""
+        return sample.path
+
+
+def under(folder: str, path: str) -> str:
+    """``folder/path``, or just the path if the folder is empty."""
+    return f"{folder}/{path}" if folder else path
+
+
+def with_suffix(path: str, suffix: str) -> str:
+    """``path`` with its last suffix replaced (names may hold further dots)."""
+    return stem(path) + suffix
+
+
+def in_pixels(sample: Sample) -> Sample:
+    """A sample whose fractions are turned into pixels, with the image's own size, if the image is at hand.
+
+    Without image the fractions stay as they are, at full precision. A sample with a size is returned unchanged.
+    """
+    if sample.size is not None or sample.image is None:
+        return sample
+    size = image_size(sample.image)
+    if size is None:
+        return sample
+    if sample.units == "pixels":
+        return sample.replace(size=size)
+    from labelglot.projection.project import map_points
+
+    width, height = size
+
+    def scaled(value: Any) -> Any:
+        return None if value is None else map_points(value, width, height)
+
+    annotations = sample.annotations and tuple(
+        a.replace(box=scaled(a.box), shape=scaled(a.shape), keypoints=scaled(a.keypoints)) for a in sample.annotations
+    )
+    return sample.replace(size=size, units="pixels", annotations=annotations)
+
+
+def image_size(image: ImageHandle) -> tuple[int, int] | None:
+    """Displayed (width, height) from the header, ``None`` if the file is not an image that can be read."""
+    from labelglot.errors import LabelglotError
+
+    try:
+        info = image.info()
+    except (LabelglotError, OSError):
+        return None
+    return (info.width, info.height) if info.width > 0 and info.height > 0 else None

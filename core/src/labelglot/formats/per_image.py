@@ -1,0 +1,96 @@
+"""Base of formats with one annotation file per image."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from labelglot.formats.base import File, Format, Piece, ReadContext, WriteContext, in_pixels, with_suffix
+from labelglot.report import Report
+from labelglot.schema import Dataset, Label, Records, Sample
+from labelglot.errors import LabelglotError
+
+
+class Pair(NamedTuple):
+    """An image and its annotation file; either may be missing. ``splits``: where it is listed."""
+
+    annotation: str | None
+    image: str | None = None
+    splits: tuple[str, ...] = ()
+    path: str | None = None
+    """Identity of the image if it is known without reading the annotation file."""
+
+
+class PerImage(Format):
+    """One annotation file per image. Subclasses write ``pairs``, ``decode``, ``annotation_path`` and ``encode_file``.
+
+    Labels are unknown until all files were read unless :meth:`labels` returns a table.
+    """
+
+    def labels(self, context: ReadContext) -> Sequence[Label | str] | None:
+        """The class table if the source has one, else ``None``: classes are then collected from the files."""
+        return None
+
+    @abstractmethod
+    def pairs(self, context: ReadContext) -> Sequence[Pair]:
+        """All images with their annotation files, in a stable order."""
+
+    @abstractmethod
+    def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
+        """One sample of the annotation file's bytes (``None``: the image has no annotation file)."""
+
+    @abstractmethod
+    def annotation_path(self, sample: Sample, context: WriteContext) -> str:
+        """Where the annotation file of a sample goes."""
+
+    @abstractmethod
+    def encode_file(self, sample: Sample, context: WriteContext) -> bytes:
+        """The annotation file of a sample."""
+
+    def read(self, context: ReadContext) -> Dataset:
+        labels = self.labels(context)
+        dataset = Dataset(Records(self.pairs(context), _PairDecoder(self, context)), labels or ())
+        return dataset if labels is not None else dataset.replace(labels_complete=False).complete()
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+        yield File(self.annotation_path(sample, context), self.encode_file(sample, context))
+
+
+class _PairDecoder:
+    def __init__(self, format: PerImage, context: ReadContext) -> None:
+        self.format, self.context = format, context
+
+    def __call__(self, record: Pair, ordinal: int, report: Report) -> Sample | None:
+        data = None
+        if record.annotation is not None:
+            try:
+                data = self.context.source.read(record.annotation)
+            except (LabelglotError, OSError) as error:
+                report.problem("file.unreadable", str(error), record.annotation, severity="error", action="skipped")
+                return None
+        try:
+            sample = self.format.decode(data, record, self.context, report)
+        except LabelglotError as error:
+            place = error.place or record.annotation
+            report.problem(f"{self.format.id}.record", error.message, place, severity="error", action="skipped")
+            return None
+        return None if sample is None else in_pixels(sample)
+
+
+def pair_by_stem(
+    annotations: Iterable[str], images: Iterable[str], splits_of: dict[str, tuple[str, ...]] | None = None
+) -> list[Pair]:
+    """Pair files that share folder and stem; images without annotation file come as well, in path order."""
+    by_stem: dict[str, list[str]] = {}
+    for image in images:
+        by_stem.setdefault(with_suffix(image, ""), []).append(image)
+    result = []
+    for annotation in annotations:
+        found = by_stem.pop(with_suffix(annotation, ""), [None])  # type: ignore[list-item]
+        result += [Pair(annotation, image) for image in found]
+    result += [Pair(None, image) for images_left in by_stem.values() for image in images_left]
+    result.sort(key=lambda pair: pair.image or pair.annotation or "")
+    if splits_of:
+        result = [p._replace(splits=splits_of.get(p.image or p.annotation or "", ())) for p in result]
+    return result

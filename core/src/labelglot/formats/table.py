@@ -1,0 +1,159 @@
+"""Base of formats that are a table: one row per object, one file per split."""
+
+from __future__ import annotations
+
+import csv
+import io
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from labelglot.errors import LabelglotError
+from labelglot.formats.base import File, Format, Piece, Pieces, ReadContext, WriteContext, in_pixels, stem
+from labelglot.report import Report
+from labelglot.schema import Dataset, Label, Records, Sample
+
+
+class Row(NamedTuple):
+    """A row with its place: ``number`` is the line in the file, counted from 1."""
+
+    number: int
+    cells: tuple[str, ...]
+
+
+class Group(NamedTuple):
+    """The rows of one image in one table."""
+
+    table: str
+    image: str
+    rows: tuple[Row, ...]
+
+
+class Table(Format):
+    """Rows of objects. Subclasses state ``header`` and write ``image_of``, ``decode`` and ``rows``.
+
+    Images keep the order of their first row. A table is one split, named by :meth:`split_of`.
+    """
+
+    documents: ClassVar[tuple[str, ...]] = (".csv",)
+    suffix: ClassVar[str] = ".csv"
+    delimiter: ClassVar[str] = ","
+    header: ClassVar[tuple[str, ...]] = ()
+    has_header: ClassVar[bool] = True
+    newline: ClassVar[str] = "\n"
+    quoting: ClassVar[int] = csv.QUOTE_MINIMAL
+
+    def tables(self, context: ReadContext) -> Sequence[str]:
+        """The files to read."""
+        return context.source.match(f"*{self.suffix}")
+
+    def split_of(self, table: str) -> str | None:
+        """The split a table stands for: its file name says it, or its folder."""
+        return None
+
+    def labels(self, context: ReadContext) -> Sequence[Label | str] | None:
+        """The class table if there is one, else ``None``: classes are collected in order of appearance."""
+        return None
+
+    @abstractmethod
+    def image_of(self, cells: Sequence[str], columns: Mapping[str, int]) -> str | None:
+        """Name of the image a row belongs to; ``None``: the row cannot be used."""
+
+    @abstractmethod
+    def decode(
+        self, group: Group, columns: Mapping[str, int], context: ReadContext, report: Report
+    ) -> Sample | None:
+        """One sample of the rows of one image."""
+
+    @abstractmethod
+    def rows(self, sample: Sample, context: WriteContext) -> Iterable[Sequence[object]]:
+        """The rows of one sample."""
+
+    def table_path(self, split: str | None, context: WriteContext) -> str:
+        """File that holds a split."""
+        return context.document(f"{split or 'annotations'}{self.suffix}")
+
+    def read(self, context: ReadContext) -> Dataset:
+        groups: list[Group] = []
+        columns: dict[str, Mapping[str, int]] = {}
+        for table in self.tables(context):
+            found, names = self._read_table(table, context)
+            groups += found
+            columns[table] = names
+        labels = self.labels(context)
+        dataset = Dataset(Records(groups, _GroupDecoder(self, context, columns)), labels or ())
+        return dataset if labels is not None else dataset.replace(labels_complete=False).complete()
+
+    def _read_table(self, table: str, context: ReadContext) -> tuple[list[Group], Mapping[str, int]]:
+        rows: dict[str, list[Row]] = {}
+        names: dict[str, int] = {name: i for i, name in enumerate(self.header)}
+        stream = io.TextIOWrapper(context.source.open(table), encoding="utf-8-sig", errors="replace", newline="")
+        with stream:
+            reader = csv.reader(stream, delimiter=self.delimiter)
+            try:
+                for number, cells in enumerate(reader, 1):
+                    if number == 1 and self.is_header(cells):
+                        names = {name.strip(): i for i, name in enumerate(cells)}
+                        continue
+                    if not any(cells):
+                        continue
+                    image = self.image_of(cells, names)
+                    if image is None:
+                        context.report.problem(
+                            f"{self.id}.row", "the row names no image", f"{table}:{number}", raw=",".join(cells),
+                            action="skipped",
+                        )  # fmt: skip
+                        continue
+                    rows.setdefault(image, []).append(Row(reader.line_num, tuple(cells)))
+            except csv.Error as error:
+                context.report.problem(
+                    f"{self.id}.csv", str(error), f"{table}:{reader.line_num}", severity="error", action="skipped"
+                )
+        return [Group(table, image, tuple(found)) for image, found in rows.items()], names
+
+    def is_header(self, cells: Sequence[str]) -> bool:
+        """Whether the first row names columns."""
+        return self.has_header
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.newline, quoting=self.quoting)  # type: ignore[arg-type]
+        writer.writerows(self.rows(sample, context))
+        yield Piece(self.table_path(sample.split, context), text.getvalue().encode())
+
+    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
+        paths = [self.table_path(split, context) for split in context.splits] or [self.table_path(None, context)]
+        for path in dict.fromkeys([*paths, *pieces.slots()]):
+            yield File(path, self._document(path, pieces))
+
+    def _document(self, path: str, pieces: Pieces) -> Iterator[bytes]:
+        if self.has_header:
+            text = io.StringIO()
+            writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.newline, quoting=self.quoting)  # type: ignore[arg-type]
+            writer.writerow(self.header)
+            yield text.getvalue().encode()
+        yield from pieces.stream(path)
+
+
+class _GroupDecoder:
+    def __init__(self, format: Table, context: ReadContext, columns: dict[str, Mapping[str, int]]) -> None:
+        self.format, self.context, self.columns = format, context, columns
+
+    def __call__(self, record: Group, ordinal: int, report: Report) -> Sample | None:
+        try:
+            sample = self.format.decode(record, self.columns[record.table], self.context, report)
+        except LabelglotError as error:
+            report.problem(f"{self.format.id}.record", error.message, error.place or record.table, action="skipped")
+            return None
+        return None if sample is None else in_pixels(sample)
+
+
+def number(text: str) -> Any:
+    """A cell as int where it is written as one, else float. Raises ValueError."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+__all__ = ["Group", "Row", "Table", "number", "stem"]

@@ -1,0 +1,144 @@
+"""What a format can hold, as data. From this follow projection, loss prediction, generated tests and docs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from labelglot.conventions import PIXELS, Convention
+from labelglot.schema.base import Frozen
+
+GeometryKind = Literal[
+    "box", "rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid", "keypoints"
+]
+IdKind = Literal["none", "int", "str", "any"]
+ValueKind = Literal["bool", "int", "float", "str", "list", "null"]
+
+ANY_VALUE: frozenset[ValueKind] = frozenset({"bool", "int", "float", "str", "list", "null"})
+TEXT: frozenset[ValueKind] = frozenset({"str"})
+NO_VALUE: frozenset[ValueKind] = frozenset()
+
+
+class LabelHolds(Frozen):
+    """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives.
+
+    ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in
+    order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
+    ``duplicates``: two classes may share a name. ``required``: every object must have a class. ``table``: false where
+    the format has no classes at all. ``parent``/``parents_are_labels``: the parent's name is kept.
+    """
+
+    table: bool = True
+    ids: Literal["none", "index", "int", "str", "any"] = "none"
+    unused: bool = True
+    order: Literal["declared", "appearance", "sorted"] = "declared"
+    names: str | None = None
+    duplicates: bool = False
+    required: bool = True
+    parent: bool = False
+    color: bool = False
+    keypoints: bool = False
+    skeleton: bool = False
+    keypoint_flip: bool = False
+    attributes: bool = False
+
+
+class TagHolds(Frozen):
+    """Image-level statements. ``labels``: how many per image; ``negative``: verified absence."""
+
+    labels: Literal["none", "one", "many"] = "many"
+    negative: bool = False
+    captions: Literal["none", "one", "many"] = "none"
+    score: bool = False
+    layer: bool = False
+    attributes: frozenset[ValueKind] = NO_VALUE
+
+
+class Naming(Frozen):
+    """How image paths fare. ``folders``: sub-folders survive. ``unique``: what tells two images apart: the whole path,
+    the path without suffix (two images a.jpg, a.png would share one annotation file), or the bare ``name``.
+    ``scope``: images of different splits may share it, or not. ``pattern``: what a path must match as a whole.
+    ``suffix``: the image's suffix survives even when no image file is written.
+    """
+
+    folders: bool = True
+    unique: Literal["path", "stem"] = "path"
+    scope: Literal["split", "dataset"] = "dataset"
+    pattern: str | None = None
+    suffix: bool = True
+
+
+class Holds(Frozen):
+    """Everything a format can carry.
+
+    ``geometry``: one set per slot of an object; a slot holds one geometry out of its set. COCO is
+    ``({"box"}, {"polygon", "mask"}, {"keypoints"})``, YOLO ``({"box"},)``, LabelMe one slot of many kinds.
+    ``required``: kinds every object must have; the projection derives a missing box from the rest.
+    ``bare``: objects without any geometry can be written.
+    ``boxes``, ``points``: spelling and precision of coordinates.
+    ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms.
+    ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
+    ``empty``: images without objects are kept.
+    ``ids_required``/``sample_ids_required``: missing ids are assigned.
+    ``size``: the image size is written; otherwise it survives only if the image itself does.
+    ``splits``: any name, a fixed set, or none; ``several_splits``: an image may be in more than one;
+    ``split_required``: the split given to images that have none (``None``: not needed).
+    ``extra``: owners (format ids) of opaque extras that are written back.
+    """
+
+    geometry: tuple[frozenset[GeometryKind], ...] = ()
+    required: frozenset[GeometryKind] = frozenset()
+    bare: bool = False
+    boxes: Convention = PIXELS
+    points: Convention = PIXELS
+    polygon_parts: bool = True
+    polygon_holes: bool = True
+    rotated_angle: bool = False
+    keypoint_visibility: Literal["none", "coco", "any"] = "any"
+    labels: LabelHolds = LabelHolds()
+    attributes: frozenset[ValueKind] = NO_VALUE
+    flags: dict[str, frozenset[ValueKind]] = {}
+    score: bool = False
+    text: bool = False
+    ids: IdKind = "none"
+    ids_required: bool = False
+    track: IdKind = "none"
+    group: IdKind = "none"
+    parent: IdKind = "none"
+    layer: bool = False
+    tags: TagHolds | None = None
+    sample_ids: IdKind = "none"
+    sample_ids_required: bool = False
+    size: bool = True
+    uri: bool = False
+    splits: Literal["any", "none"] | frozenset[str] = "none"
+    several_splits: bool = False
+    split_required: str | None = None
+    sequence: bool = False
+    frame: bool = False
+    timestamp: bool = False
+    sample_attributes: frozenset[ValueKind] = NO_VALUE
+    unlabelled: bool = False
+    empty: bool = True
+    naming: Naming = Naming()
+    info: frozenset[Literal["name", "description", "version", "licenses", "url"]] = frozenset()
+    extra: frozenset[str] | Literal["any"] = frozenset()
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """All geometry kinds some slot takes."""
+        return frozenset(kind for slot in self.geometry for kind in slot)
+
+
+def value_kind(value: object) -> ValueKind:
+    """The kind of an attribute's value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int"
+    if isinstance(value, float):
+        return "float"
+    if isinstance(value, str):
+        return "str"
+    return "list"

@@ -1,0 +1,143 @@
+"""Reduce a table of classes to what a target holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from labelglot.holds import Holds
+from labelglot.projection.naming import fit, unique
+from labelglot.report import Loss
+from labelglot.schema.label import Label, label_keys
+
+
+class LabelPlan(NamedTuple):
+    """The classes as the target will have them, old key -> new key, and what was lost."""
+
+    labels: tuple[Label, ...]
+    keys: dict[str, str]
+    losses: tuple[Loss, ...]
+
+
+def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | None = None) -> LabelPlan:
+    """Reduce ``labels`` to what ``holds`` declares.
+
+    ``used``: keys of the classes that occur, in order of first appearance; ``None`` if that is not known.
+    """
+    rules = holds.labels
+    losses: list[Loss] = []
+    kept = list(labels)
+    if not rules.table:
+        losses += [Loss("labels", "labels", None, label.key, "the target has no classes") for label in kept]
+        return LabelPlan((), {}, tuple(losses))
+    if used is not None and not rules.unused:
+        present = set(used)
+        for label in kept:
+            if label.key not in present:
+                losses.append(Loss("labels.unused", "labels", None, label.key, "no object uses it, so it is not kept"))
+        kept = [label for label in kept if label.key in present]
+    ordered = _in_order(kept, rules.order, used)
+    if [label.key for label in ordered] != [label.key for label in kept]:
+        losses.append(Loss("labels.order", "labels.order", None, None, f"the target keeps {rules.order} order", "info"))
+    names = _names(ordered, rules.names, rules.duplicates, losses)
+    ids: list[int | str | None] = []
+    for position, label in enumerate(ordered):
+        ids.append(_id(label, position, rules.ids, losses))
+    _assign_missing(ids, rules.ids, ordered, losses)
+    keys = label_keys(names, ids)
+    mapping = {label.key: key for label, key in zip(ordered, keys, strict=True)}
+    result = tuple(
+        _fields(label, key, name, id_, holds, losses)
+        for label, key, name, id_ in zip(ordered, keys, names, ids, strict=True)
+    )
+    return LabelPlan(result, mapping, tuple(losses))
+
+
+def _in_order(labels: list[Label], order: str, used: Sequence[str] | None) -> list[Label]:
+    if order == "sorted":
+        return sorted(labels, key=lambda label: label.name)
+    if order == "appearance" and used is not None:
+        place = {key: i for i, key in enumerate(used)}
+        return sorted(labels, key=lambda label: place.get(label.key, len(place)))
+    return labels
+
+
+def _names(labels: Sequence[Label], pattern: str | None, duplicates: bool, losses: list[Loss]) -> list[str]:
+    taken: set[str] = set()
+    names = []
+    for position, label in enumerate(labels):
+        name = fit(label.name, pattern, f"class_{position}")
+        if not duplicates:
+            name = unique(name, taken) if name.casefold() in taken and name in names else name
+            taken.add(name.casefold())
+        if name != label.name:
+            losses.append(Loss("labels.name", "labels.name", None, label.key, f"written as {name!r}"))
+        names.append(name)
+    return names
+
+
+def _id(label: Label, position: int, rule: str, losses: list[Loss]) -> int | str | None:
+    given = label.id
+    kept: int | str | None = given
+    if rule == "none":
+        kept = None
+    elif rule == "index":
+        kept = position
+    elif rule == "int" and not isinstance(given, int):
+        kept = None
+    elif rule == "str" and given is not None:
+        kept = str(given)
+    if given is not None and kept != given and rule != "int":
+        detail = "numbered from 0 in order" if rule == "index" else "ids of classes are not kept"
+        losses.append(Loss("labels.id", "labels.id", None, label.key, detail, "info"))
+    elif rule == "index" and given is None:
+        losses.append(Loss("labels.id_assigned", "labels.id", None, label.key, "numbered from 0 in order", "info"))
+    return kept
+
+
+def _assign_missing(ids: list[int | str | None], rule: str, labels: Sequence[Label], losses: list[Loss]) -> None:
+    """Give ids to classes that have none (or a repeated one) where the target needs one each, above those in use."""
+    if rule not in ("int", "str", "any"):
+        return
+    seen: set[int | str] = set()
+    highest = max((i for i in ids if isinstance(i, int)), default=0)
+    for position, value in enumerate(ids):
+        if value is None or value in seen:
+            highest += 1
+            new: int | str = str(highest) if rule == "str" else highest
+            losses.append(
+                Loss("labels.id_assigned", "labels.id", None, labels[position].key, "given a free number", "info")
+            )
+            ids[position] = value = new
+        seen.add(value)
+
+
+_OPTIONAL = ("parent", "color", "keypoints", "skeleton", "keypoint_flip", "attributes")
+
+
+def _fields(
+    label: Label, key: str, name: str, id_: int | str | None, holds: Holds, losses: list[Loss]
+) -> Label:
+    changes: dict[str, object] = {}
+    if (key, name, id_) != (label.key, label.name, label.id):
+        changes.update(key=key, name=name, id=id_)
+    for field in _OPTIONAL:
+        value = getattr(label, field)
+        if value in (None, ()) or getattr(holds.labels, field):
+            continue
+        changes[field] = Label.model_fields[field].default
+        losses.append(Loss(f"labels.{field}", f"labels.{field}", None, label.key, "not kept"))
+    extra, gone = reduce_extra(label.extra, holds)
+    for owner in gone:
+        losses.append(Loss(f"labels.extra.{owner}", f"labels.extra.{owner}", None, label.key, "not kept", "info"))
+    if gone:
+        changes["extra"] = extra
+    return label.replace(**changes) if changes else label
+
+
+def reduce_extra(extra: Mapping[str, object], holds: Holds) -> tuple[Mapping[str, object], list[str]]:
+    """The part of an extra bag the target writes back, and the owners of the rest."""
+    if not extra or holds.extra == "any":
+        return extra, []
+    gone = [owner for owner in extra if owner not in holds.extra]
+    return ({k: v for k, v in extra.items() if k in holds.extra} if gone else extra), gone

@@ -1,0 +1,209 @@
+"""Which formats there are. Entry-point names are read from metadata; a plugin is imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pluggy
+
+from labelglot import hooks
+from labelglot.errors import FormatUnknown, PluginError
+from labelglot.formats.base import Format
+
+GROUP = "labelglot"
+
+
+class BrokenPlugin(NamedTuple):
+    """A plugin that could not be loaded: who ships it, why, and the traceback."""
+
+    name: str
+    package: str
+    version: str
+    cause: BaseException
+    traceback: str
+
+    def __str__(self) -> str:
+        shipped = f" ({self.package} {self.version})" if self.package else ""
+        return f'plugin "{self.name}"{shipped} could not be imported: {self.cause}'
+
+
+class _Entry(NamedTuple):
+    name: str
+    package: str
+    version: str
+    point: Any
+
+
+class Registry:
+    """A set of formats and hook implementations. Independent of any other registry.
+
+    ``Registry()`` is empty; ``Registry.installed()`` knows what is installed, without importing it.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, _Entry] = {}
+        self._formats: dict[str, Format] = {}
+        self._aliases: dict[str, str] = {}
+        self._broken: dict[str, BrokenPlugin] = {}
+        self._conflicts: list[str] = []
+        self._manager = pluggy.PluginManager("labelglot")
+        self._manager.add_hookspecs(hooks)
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """All plugins of the environment, by entry-point metadata, and the files named in ``LABELGLOT_PLUGINS``."""
+        self = cls()
+        self.refresh()
+        return self
+
+    def refresh(self) -> None:
+        """Read the metadata again, e.g. after a package was installed."""
+        from importlib.metadata import entry_points
+
+        for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
+            dist = point.dist
+            package, version = (dist.name, dist.version) if dist else ("", "")
+            known = self._entries.get(point.name)
+            if known is not None and known.package != package:
+                self._conflicts.append(
+                    f'"{point.name}" comes from {known.package} and {package}; {known.package} is used'
+                )
+                continue
+            self._entries[point.name] = _Entry(point.name, package, version, point)
+        for name in filter(None, os.environ.get("LABELGLOT_PLUGINS", "").split(os.pathsep)):
+            self.load_file(Path(name))
+
+    def load_file(self, path: Path) -> None:
+        """Register what a single Python file defines: its formats and its hooks."""
+        from labelglot.plugin_file import import_file
+
+        try:
+            module = import_file(path)
+            self.register(module)
+        except Exception as error:
+            self._broken[path.name] = BrokenPlugin(path.name, "", "", error, traceback.format_exc())
+
+    def register(self, part: Any) -> None:
+        """Add a format (object or class), a module with formats or hooks, or an object with hook implementations."""
+        if isinstance(part, type) and issubclass(part, Format):
+            part = part()
+        if isinstance(part, Format):
+            self._add(part)
+            return
+        api = getattr(part, "LABELGLOT_HOOK_API", hooks.HOOK_API)
+        if api != hooks.HOOK_API:
+            raise PluginError(
+                f"{part!r} is built for hook API {api}, this labelglot has {hooks.HOOK_API}",
+                hint="install a release of the plugin that matches, or another labelglot",
+            )
+        self._manager.register(part)
+        for found in self._manager.subset_hook_caller(
+            "labelglot_formats", [p for p in self._manager.get_plugins() if p is not part]
+        )():
+            for each in found:
+                self._add(each() if isinstance(each, type) else each)
+        own = vars(part).values() if hasattr(part, "__file__") else ()
+        for value in list(own):
+            if isinstance(value, type) and issubclass(value, Format) and value.__module__ == part.__name__:
+                if "id" in value.__dict__ and value.id not in self._formats:
+                    self._add(value())
+
+    def _add(self, format: Format) -> None:
+        if format.id in self._formats:
+            raise PluginError(f'a format "{format.id}" is registered already', hint="give yours another id")
+        self._formats[format.id] = format
+        for alias in format.aliases:
+            self._aliases.setdefault(alias, format.id)
+
+    def add_hookspecs(self, module: Any) -> None:
+        """Let a family of plugins bring hooks of its own."""
+        self._manager.add_hookspecs(module)
+
+    @property
+    def hook(self) -> Any:
+        """Call hooks: ``registry.hook.progress(...)``."""
+        return self._manager.hook
+
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all formats, without importing any plugin."""
+        return tuple(sorted((set(self._entries) | set(self._formats)) - set(self._broken)))
+
+    def get(self, id: str) -> Format:
+        """The format with this id or alias. Imports that plugin alone (aliases of unloaded plugins load all).
+
+        Raises :class:`FormatUnknown` with the nearest names, :class:`PluginError` if its plugin is broken.
+        """
+        found = self._load(id)
+        if found is None and id not in self._entries:
+            if id not in self._aliases:
+                for name in list(self._entries):
+                    self._load(name)
+            found = self._load(self._aliases.get(id, id))
+        if found is not None:
+            return found
+        if id in self._broken:
+            raise PluginError(str(self._broken[id]), hint="labelglot doctor shows the traceback")
+        near = difflib.get_close_matches(id, [*self.ids(), *self._aliases], n=3, cutoff=0.5)
+        meant = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        raise FormatUnknown(f'no format "{id}"{meant}', hint="all formats: labelglot formats")
+
+    def _load(self, name: str) -> Format | None:
+        if name in self._formats:
+            return self._formats[name]
+        entry = self._entries.get(name)
+        if entry is None or name in self._broken:
+            return None
+        try:
+            loaded = entry.point.load()
+            api = getattr(loaded, "LABELGLOT_HOOK_API", hooks.HOOK_API)
+            if api != hooks.HOOK_API:
+                raise PluginError(f"it is built for hook API {api}, this labelglot has {hooks.HOOK_API}")
+            made = loaded() if isinstance(loaded, type) else loaded
+            if isinstance(made, Format):
+                self._add(made)
+            else:
+                self.register(made)
+        except Exception as error:
+            self._broken[name] = BrokenPlugin(name, entry.package, entry.version, error, traceback.format_exc())
+            return None
+        return self._formats.get(name)
+
+    def formats(self) -> tuple[Format, ...]:
+        """All formats that could be loaded, by id. Imports every plugin."""
+        for name in list(self._entries):
+            self._load(name)
+        return tuple(self._formats[name] for name in sorted(self._formats))
+
+    def broken(self) -> dict[str, BrokenPlugin]:
+        """Plugins that could not be loaded so far, with package and cause."""
+        return dict(self._broken)
+
+    def conflicts(self) -> tuple[str, ...]:
+        """Names that two packages claim, and which one is used."""
+        return tuple(self._conflicts)
+
+    def origin(self, id: str) -> tuple[str, str]:
+        """(package, version) that ships a format; empty strings for one registered by hand."""
+        entry = self._entries.get(id)
+        return (entry.package, entry.version) if entry else ("", "")
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._formats or id in self._entries or id in self._aliases
+
+    def __iter__(self) -> Iterator[Format]:
+        return iter(self.formats())
+
+
+_default: list[Registry] = []
+
+
+def default_registry() -> Registry:
+    """The registry of installed plugins, made on first use. Pass your own registry to stay apart from it."""
+    if not _default:
+        _default.append(Registry.installed())
+    return _default[0]

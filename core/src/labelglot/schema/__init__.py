@@ -1,0 +1,41 @@
+"""The canonical schema: one frame, nothing clipped, rounded, sorted or invented."""
+
+from labelglot.schema.annotation import Annotation, Origin, Tag
+from labelglot.schema.base import Attribute, Extra, Frozen, Id
+from labelglot.schema.canonical import dumps, from_plain, json_schema, loads, to_plain
+from labelglot.schema.dataset import (
+    Dataset,
+    IndexEntry,
+    Info,
+    Partition,
+    Records,
+    SampleList,
+    SampleStream,
+    Step,
+    entry_of,
+    slices,
+)
+from labelglot.schema.label import AttributeSpec, Label, label_keys, make_labels
+from labelglot.schema.sample import Sample, split_role
+from labelglot.schema.shape import (
+    Box,
+    Cuboid,
+    Ellipse,
+    Keypoints,
+    Mask,
+    Points,
+    Polygon,
+    Polyline,
+    Ring,
+    RotatedBox,
+    Shape,
+    ShapeKind,
+)
+
+__all__ = [
+    "Annotation", "Attribute", "AttributeSpec", "Box", "Cuboid", "Dataset", "Ellipse", "Extra", "Frozen", "Id",
+    "IndexEntry", "Info", "Keypoints", "Label", "Mask", "Origin", "Partition", "Points", "Polygon", "Polyline",
+    "Records", "Ring", "RotatedBox", "Sample", "SampleList", "SampleStream", "Shape", "ShapeKind", "Step", "Tag",
+    "dumps", "entry_of", "from_plain", "json_schema", "label_keys", "loads", "make_labels", "slices", "split_role",
+    "to_plain",
+]  # fmt: skip

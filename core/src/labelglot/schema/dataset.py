@@ -1,0 +1,305 @@
+"""A dataset: labels, and a re-iterable lazy sequence of samples that need not fit in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from labelglot.report import Report
+from labelglot.schema.base import NOTHING, Extra, Frozen
+from labelglot.schema.label import Label, make_labels
+from labelglot.schema.sample import Sample
+
+
+class Info(Frozen):
+    """What a dataset says about itself. Fields two formats share are named; the rest rides in ``extra``."""
+
+    name: str | None = None
+    description: str | None = None
+    version: str | None = None
+    licenses: tuple[str, ...] = ()
+    url: str | None = None
+    extra: Extra = NOTHING
+
+
+class Step(Frozen):
+    """One thing done to the data, without clock or machine: a reader with its options, a transform with its seed."""
+
+    name: str
+    version: str = ""
+    options: dict[str, Any] = {}
+    seed: int | None = None
+    inputs: tuple[str, ...] = ()
+
+
+class IndexEntry(NamedTuple):
+    """What a cheap pass knows of a sample. ``annotations`` and ``labels`` are ``None`` where not known cheaply."""
+
+    key: str
+    path: str
+    splits: tuple[str, ...]
+    size: tuple[int, int] | None
+    sequence: str | None
+    annotations: int | None
+    labels: dict[str, int] | None
+
+
+@runtime_checkable
+class Partition(Protocol):
+    """A picklable, self-sufficient piece of a dataset: consecutive samples."""
+
+    ordinal: int
+    """Position of the first sample in the whole dataset."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        """The samples in order; what is wrong with them goes to ``report``."""
+        ...
+
+
+class SampleStream(Protocol):
+    """Where samples come from. Reading twice gives the same samples and has no side effect."""
+
+    def __len__(self) -> int: ...
+
+    def partitions(self, n: int) -> Sequence[Partition]:
+        """At most ``n`` pieces whose concatenation is the whole, for every ``n``."""
+        ...
+
+    def index(self) -> Iterator[IndexEntry] | None:
+        """A cheap index, or ``None`` if only full reading can tell."""
+        ...
+
+
+def slices(total: int, n: int) -> Iterator[tuple[int, int]]:
+    """Split ``range(total)`` into at most ``n`` consecutive, nearly equal (start, stop) pairs."""
+    n = max(1, min(n, total))
+    for i in range(n):
+        start, stop = total * i // n, total * (i + 1) // n
+        if stop > start:
+            yield start, stop
+
+
+class SamplePartition:
+    """A piece that holds its samples."""
+
+    def __init__(self, samples: Sequence[Sample], ordinal: int) -> None:
+        self.samples = tuple(samples)
+        self.ordinal = ordinal
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        return iter(self.samples)
+
+
+class SampleList:
+    """Samples in memory."""
+
+    def __init__(self, samples: Iterable[Sample]) -> None:
+        self.samples = tuple(samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def partitions(self, n: int) -> Sequence[Partition]:
+        return [SamplePartition(self.samples[a:b], a) for a, b in slices(len(self.samples), n)]
+
+    def index(self) -> Iterator[IndexEntry] | None:
+        return (entry_of(sample) for sample in self.samples)
+
+
+class Decoder(Protocol):
+    """Turns one record of a format (a file name, some raw bytes) into a sample. Must be picklable."""
+
+    def __call__(self, record: Any, ordinal: int, report: Report) -> Sample | None:
+        """The sample, or ``None`` if nothing can be made of the record (say why in ``report``)."""
+        ...
+
+
+class RecordPartition:
+    """A piece that holds raw records and the decoder for them."""
+
+    def __init__(self, decode: Decoder, records: Sequence[Any], ordinal: int) -> None:
+        self.decode, self.records, self.ordinal = decode, records, ordinal
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        for ordinal, record in enumerate(self.records, self.ordinal):
+            sample = self.decode(record, ordinal, report)
+            if sample is not None:
+                yield sample
+
+
+class Records:
+    """One record per sample, decoded when it is asked for - in a worker process if there is one.
+
+    ``index`` is an optional function that lists entries without decoding everything.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Any],
+        decode: Decoder,
+        index: Callable[[], Iterator[IndexEntry]] | None = None,
+    ) -> None:
+        self.records, self.decode, self._index = records, decode, index
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def partitions(self, n: int) -> Sequence[Partition]:
+        return [RecordPartition(self.decode, self.records[a:b], a) for a, b in slices(len(self.records), n)]
+
+    def index(self) -> Iterator[IndexEntry] | None:
+        return self._index() if self._index else None
+
+
+class MappedPartition:
+    """A piece seen through a function that returns a sample, or ``None`` to drop it."""
+
+    def __init__(self, inner: Partition, function: Callable[[Sample], Sample | None]) -> None:
+        self.inner, self.function, self.ordinal = inner, function, inner.ordinal
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        for sample in self.inner.read(report):
+            changed = self.function(sample)
+            if changed is not None:
+                yield changed
+
+
+class Mapped:
+    """A stream seen through a function. Its length is an upper bound."""
+
+    def __init__(self, inner: SampleStream, function: Callable[[Sample], Sample | None]) -> None:
+        self.inner, self.function = inner, function
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def partitions(self, n: int) -> Sequence[Partition]:
+        return [MappedPartition(part, self.function) for part in self.inner.partitions(n)]
+
+    def index(self) -> Iterator[IndexEntry] | None:
+        return None
+
+
+class Keep:
+    """Picklable filter: keeps samples for which ``wanted`` is true."""
+
+    def __init__(self, wanted: Callable[[Sample], bool]) -> None:
+        self.wanted = wanted
+
+    def __call__(self, sample: Sample) -> Sample | None:
+        return sample if self.wanted(sample) else None
+
+
+class Dataset:
+    """Labels and samples. Iterating is lazy and can be repeated.
+
+    ``labels_complete`` is false while labels are only known after all samples were read; ``complete()`` reads them.
+    """
+
+    def __init__(
+        self,
+        samples: SampleStream | Iterable[Sample],
+        labels: Iterable[Label | str] = (),
+        info: Info | None = None,
+        provenance: Sequence[Step] = (),
+        labels_complete: bool = True,
+    ) -> None:
+        self.samples: SampleStream = samples if hasattr(samples, "partitions") else SampleList(samples)
+        self.labels = make_labels(labels)
+        self.info = info or Info()
+        self.provenance = tuple(provenance)
+        self.labels_complete = labels_complete
+
+    def __iter__(self) -> Iterator[Sample]:
+        return self.read(Report())
+
+    def __len__(self) -> int:
+        """Number of samples; an upper bound while records have not been read or after ``filter``."""
+        return len(self.samples)
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        """Iterate, and write what is wrong with the records into ``report``."""
+        for part in self.samples.partitions(1):
+            yield from part.read(report)
+
+    def partitions(self, n: int) -> Sequence[Partition]:
+        """Picklable pieces whose concatenation equals plain iteration."""
+        return self.samples.partitions(n)
+
+    def index(self) -> Iterator[IndexEntry]:
+        """Key, path, splits, size, sequence and counts per sample, as cheaply as the source allows."""
+        cheap = self.samples.index()
+        return cheap if cheap is not None else (entry_of(sample) for sample in self)
+
+    def fetch(self, keys: Iterable[str]) -> Iterator[Sample]:
+        """The samples of these keys, in dataset order; other records are not decoded where the index is cheap."""
+        wanted = set(keys)
+        cheap = self.samples.index()
+        records = getattr(self.samples, "records", None)
+        if cheap is None or records is None:
+            yield from (sample for sample in self if sample.key in wanted)
+            return
+        for ordinal, entry in enumerate(cheap):
+            if entry.key in wanted:
+                part = RecordPartition(self.samples.decode, records[ordinal : ordinal + 1], ordinal)  # type: ignore[attr-defined]
+                yield from part.read(Report())
+
+    def complete(self) -> Dataset:
+        """This dataset with all its labels known; reads the samples once if they were not."""
+        if self.labels_complete:
+            return self
+        seen: dict[str, None] = {label.key: None for label in self.labels}
+        for sample in self:
+            for tag in sample.tags:
+                if tag.label is not None:
+                    seen.setdefault(tag.label)
+            for annotation in sample.annotations or ():
+                if annotation.label is not None:
+                    seen.setdefault(annotation.label)
+        known = {label.key: label for label in self.labels}
+        return self.replace(labels=[known.get(key, Label(key=key, name=key)) for key in seen], labels_complete=True)
+
+    def filter(self, wanted: Callable[[Sample], bool]) -> Dataset:
+        """The samples for which ``wanted`` is true, lazily."""
+        return self.map(Keep(wanted))
+
+    def map(self, function: Callable[[Sample], Sample | None]) -> Dataset:
+        """Each sample through ``function`` (``None`` drops it), lazily."""
+        return self.replace(samples=Mapped(self.samples, function))
+
+    def replace(self, **changes: Any) -> Dataset:
+        """Copy with some of samples, labels, info, provenance, labels_complete replaced."""
+        fields = {name: getattr(self, name) for name in ("samples", "labels", "info", "provenance", "labels_complete")}
+        return Dataset(**{**fields, **changes})
+
+    def fingerprint(self) -> str:
+        """SHA-256 over labels and samples, independent of the order of samples."""
+        from labelglot.schema.canonical import dumps
+
+        total = 0
+        for sample in self:
+            total += int.from_bytes(hashlib.sha256(dumps(sample)).digest(), "big")
+        labels = hashlib.sha256(b"\n".join(dumps(label) for label in self.labels)).digest()
+        return hashlib.sha256(labels + (total % 2**256).to_bytes(32, "big")).hexdigest()
+
+
+def entry_of(sample: Sample) -> IndexEntry:
+    """The index entry of a sample at hand."""
+    counts: dict[str, int] = {}
+    for annotation in sample.annotations or ():
+        if annotation.label is not None:
+            counts[annotation.label] = counts.get(annotation.label, 0) + 1
+    number = len(sample.annotations or ())
+    return IndexEntry(sample.key, sample.path, sample.splits, sample.size, sample.sequence, number, counts)

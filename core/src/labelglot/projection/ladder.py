@@ -68,7 +68,7 @@ def bounds(geometry: Geometry) -> Box | None:
     if isinstance(geometry, tuple):
         return cast(Box, geometry)
     if isinstance(geometry, Mask):
-        return g.bounds(g.decode_string(geometry.rle), geometry.height)
+        return g.mask_bounds(g.decode_string(geometry.rle), geometry.height)
     if isinstance(geometry, Ellipse):
         return _ring_bounds(_ellipse_ring(geometry))
     if isinstance(geometry, Polygon):

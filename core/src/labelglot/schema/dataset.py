@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from labelglot.report import Report
 from labelglot.schema.base import NOTHING, Extra, Frozen
 from labelglot.schema.label import Label, make_labels
 from labelglot.schema.sample import Sample
+
+if TYPE_CHECKING:
+    from labelglot.report import Report
+
+
+def _unheard() -> Report:
+    """A report nobody reads. Imported late: reports are made of schema models."""
+    from labelglot.report import Report
+
+    return Report()
 
 
 class Info(Frozen):
@@ -223,7 +232,7 @@ class Dataset:
         self.labels_complete = labels_complete
 
     def __iter__(self) -> Iterator[Sample]:
-        return self.read(Report())
+        return self.read(_unheard())
 
     def __len__(self) -> int:
         """Number of samples; an upper bound while records have not been read or after ``filter``."""
@@ -254,7 +263,7 @@ class Dataset:
         for ordinal, entry in enumerate(cheap):
             if entry.key in wanted:
                 part = RecordPartition(self.samples.decode, records[ordinal : ordinal + 1], ordinal)  # type: ignore[attr-defined]
-                yield from part.read(Report())
+                yield from part.read(_unheard())
 
     def complete(self) -> Dataset:
         """This dataset with all its labels known; reads the samples once if they were not."""

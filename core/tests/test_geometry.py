@@ -1,0 +1,81 @@
+"""Geometry: what goes in comes out, and COCO's rules hold to the pixel."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelglot import geometry as g
+from labelglot.errors import LabelglotError
+
+bitmaps = st.integers(1, 7).flatmap(
+    lambda w: st.lists(st.lists(st.booleans(), min_size=w, max_size=w), min_size=1, max_size=7)
+)
+
+
+@given(bitmaps)
+def test_masks_survive_string_rows_and_outlines(rows):
+    import numpy as np
+
+    bitmap = np.array(rows)
+    height, width = bitmap.shape
+    counts = g.from_bitmap(bitmap)
+    assert g.decode_string(g.encode_string(counts), height * width) == counts
+    assert g.from_row_major(g.to_row_major(counts, height, width), height, width) == counts
+    assert g.mask_area(counts) == bitmap.sum()
+    parts = g.rings_from_counts(counts, height, width)
+    filled = [g.rasterise([outer], height, width) for outer, _ in parts]
+    holes = [g.rasterise([hole], height, width) for _, found in parts for hole in found]
+    back = g.merge(filled) if filled else (height * width,)
+    if holes:
+        back = g.merge([back, g.merge(holes)], "difference")
+        inner = [f for f, (_, h) in zip(filled, parts, strict=True) if not h]
+        back = g.merge([back, *inner]) if inner else back
+    assert (g.to_bitmap(back, height, width) == bitmap).all()
+
+
+@given(bitmaps, bitmaps)
+def test_merging_runs_is_merging_bitmaps(a, b):
+    import numpy as np
+
+    x = np.array(a)
+    y = np.resize(np.array(b), x.shape)
+    for how, expected in (("union", x | y), ("intersection", x & y), ("difference", x & ~y)):
+        merged = g.merge([g.from_bitmap(x), g.from_bitmap(y)], how)
+        assert (g.to_bitmap(merged, *x.shape) == expected).all()
+
+
+def test_coco_documentation_examples():
+    assert g.encode_string((9, 2, 2, 2, 2, 2, 5)) == "9220003"
+    assert g.rasterise([(1, 1, 4, 1, 4, 3, 1, 3)], 4, 6) == (5, 2, 2, 2, 2, 2, 9)
+    assert g.mask_bounds(g.rasterise([(1, 1, 4, 1, 4, 3, 1, 3)], 4, 6), 4) == (1, 1, 4, 3)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_counts_or_an_error(text):
+    try:
+        assert all(c >= 0 for c in g.decode_string(text))
+    except LabelglotError:
+        pass
+
+
+@given(st.floats(-3, 3), st.floats(1, 50), st.floats(1, 50))
+def test_rotated_boxes_return(angle, w, h):
+    ring = g.corners_from_center(10, 20, w, h, angle)
+    assert g.center_from_corners(ring) == pytest.approx((10, 20, w, h, angle))
+    assert g.is_rotated_box(ring)
+    assert g.rotated_iou(ring, ring) == pytest.approx(1)
+    assert g.ring_area(g.min_area_rect(ring)) == pytest.approx(w * h)
+
+
+def test_pivot_turns_about_the_top_left_corner():
+    ring = g.corners_from_pivot(5, 5, 4, 2, math.pi / 2)
+    assert ring == pytest.approx((5, 5, 5, 9, 3, 9, 3, 5))
+
+
+@given(st.lists(st.tuples(st.floats(-5, 15), st.floats(-5, 15)), min_size=3, max_size=6))
+def test_clipping_stays_inside(points):
+    ring = tuple(v for p in points for v in p)
+    clipped = g.clip_ring(ring, (0, 0, 10, 10))
+    assert all(-1e-9 <= v <= 10 + 1e-9 for v in clipped)

@@ -1,0 +1,103 @@
+"""An image as a handle, never a bare path: it can come from a folder, an archive, a URL or memory."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from functools import cached_property
+from typing import Any, BinaryIO, Protocol
+
+from labelglot.errors import LabelglotError
+from labelglot.images.probe import ImageInfo, probe
+from labelglot.storage.source import Source
+
+
+class ImageHandle(Protocol):
+    """Picklable access to an image file."""
+
+    @property
+    def name(self) -> str: ...
+    def open(self) -> BinaryIO: ...
+    def read(self) -> bytes: ...
+    def info(self) -> ImageInfo: ...
+    def digest(self) -> str: ...
+
+
+class _Handle:
+    def open(self) -> BinaryIO:
+        raise NotImplementedError
+
+    def read(self) -> bytes:
+        """All bytes of the file."""
+        with self.open() as stream:
+            return stream.read()
+
+    @cached_property
+    def _info(self) -> ImageInfo:
+        with self.open() as stream:
+            return probe(stream)
+
+    def info(self) -> ImageInfo:
+        """Size, orientation and type from the header. Raises :class:`LabelglotError` for a damaged file."""
+        return self._info
+
+    @cached_property
+    def _digest(self) -> str:
+        sha = hashlib.sha256()
+        with self.open() as stream:
+            while block := stream.read(1 << 20):
+                sha.update(block)
+        return sha.hexdigest()
+
+    def digest(self) -> str:
+        """SHA-256 of the bytes, computed once."""
+        return self._digest
+
+
+class SourceImage(_Handle):
+    """An image file of a source."""
+
+    def __init__(self, source: Source, path: str) -> None:
+        self.source, self.path = source, path
+
+    @property
+    def name(self) -> str:
+        return self.path
+
+    def open(self) -> BinaryIO:
+        return self.source.open(self.path)
+
+    def info(self) -> ImageInfo:
+        try:
+            return self._info
+        except LabelglotError as error:
+            raise LabelglotError(error.message, f"{self.source.where}/{self.path}") from error
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SourceImage) and (self.source.where, self.path) == (other.source.where, other.path)
+
+    def __hash__(self) -> int:
+        return hash((self.source.where, self.path))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self.source, "path": self.path}
+
+
+class BytesImage(_Handle):
+    """An image in memory."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self._name, self.data = name, data
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BytesImage) and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash(self.data)

@@ -1,0 +1,127 @@
+"""What an image is, from its header alone; and one safe decoder for all."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from labelglot.errors import LabelglotError, UnsafeInput
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 1 << 28
+
+
+class ImageInfo(NamedTuple):
+    """``width``/``height`` as displayed (after EXIF rotation), as stored, the EXIF ``orientation`` 1..8, the type."""
+
+    width: int
+    height: int
+    stored_width: int
+    stored_height: int
+    orientation: int
+    media_type: str
+
+
+def _info(width: int, height: int, orientation: int, media_type: str) -> ImageInfo:
+    shown = (height, width) if orientation >= 5 else (width, height)
+    return ImageInfo(*shown, width, height, orientation, media_type)
+
+
+def probe(stream: BinaryIO) -> ImageInfo:
+    """Size, orientation and media type from the header. Raises :class:`LabelglotError` if it is no image."""
+    head = stream.read(32)
+    try:
+        if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
+            return _info(*struct.unpack(">II", head[16:24]), 1, "image/png")
+        if head[:2] == b"\xff\xd8":
+            found = _jpeg(head, stream)
+            if found is not None:
+                return found
+        if head[:6] in (b"GIF87a", b"GIF89a"):
+            return _info(*struct.unpack("<HH", head[6:10]), 1, "image/gif")
+        if head[:2] == b"BM" and len(head) >= 26:
+            width, height = struct.unpack("<ii", head[18:26])
+            return _info(width, abs(height), 1, "image/bmp")
+    except struct.error as error:
+        raise LabelglotError(f"the image header is damaged: {error}") from error
+    return _by_pillow(head + stream.read())
+
+
+def _jpeg(head: bytes, stream: BinaryIO) -> ImageInfo | None:
+    """Walk the segments up to the frame header; EXIF comes before it."""
+    data = head + stream.read(1 << 16)
+    place, orientation = 2, 1
+    while True:
+        if place + 10 > len(data):
+            more = stream.read(1 << 18)
+            if not more:
+                return None
+            data += more
+            continue
+        if data[place] != 0xFF:
+            return None
+        marker = data[place + 1]
+        if marker == 0xFF:
+            place += 1
+            continue
+        length = struct.unpack(">H", data[place + 2 : place + 4])[0]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[place + 5 : place + 9])
+            return _info(width, height, orientation, "image/jpeg") if width and height else None
+        if marker == 0xE1:
+            while len(data) < place + 2 + length:
+                more = stream.read(1 << 16)
+                if not more:
+                    return None
+                data += more
+            if data[place + 4 : place + 10] == b"Exif\0\0":
+                orientation = _orientation(data[place + 10 : place + 2 + length])
+        place += 2 + length
+
+
+def _orientation(tiff: bytes) -> int:
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None or len(tiff) < 8:
+        return 1
+    (offset,) = struct.unpack(order + "I", tiff[4:8])
+    if offset + 2 > len(tiff):
+        return 1
+    (count,) = struct.unpack(order + "H", tiff[offset : offset + 2])
+    for i in range(count):
+        entry = tiff[offset + 2 + 12 * i : offset + 14 + 12 * i]
+        if len(entry) < 12:
+            break
+        tag, _, _, value = struct.unpack(order + "HHIH", entry[:10])
+        if tag == 0x0112:
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _by_pillow(data: bytes) -> ImageInfo:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            orientation = image.getexif().get(0x0112, 1)
+            known = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+            return _info(image.width, image.height, known, Image.MIME.get(image.format or "", "image/unknown"))
+    except Exception as error:
+        raise LabelglotError(f"it is no image that can be read: {error}") from error
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
+    """The upright image. Raises :class:`UnsafeInput` beyond ``max_pixels``, :class:`LabelglotError` if damaged."""
+    from PIL import Image, ImageOps
+
+    info = probe(io.BytesIO(data))
+    if info.width * info.height > max_pixels:
+        raise UnsafeInput(f"an image of {info.width} x {info.height} pixels is too large to decode")
+    try:
+        image: Any = Image.open(io.BytesIO(data))
+        image.load()
+        return ImageOps.exif_transpose(image) or image
+    except Exception as error:
+        raise LabelglotError(f"the image is damaged: {error}") from error

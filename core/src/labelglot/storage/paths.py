@@ -1,0 +1,70 @@
+"""The one gate for names that come from data: no path built here leaves its root."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from labelglot.errors import UnsafePath
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_RESERVED = frozenset(
+    ["con", "prn", "aux", "nul", *(f"com{i}" for i in range(1, 10)), *(f"lpt{i}" for i in range(1, 10))]
+)
+
+
+def safe_relative(name: str) -> str:
+    """``name`` as a posix relative path. Raises :class:`UnsafePath` if it is absolute, has a drive, ``..``, control
+    characters, or nothing in it. Backslashes are separators (files written on Windows), ``./`` is removed.
+    """
+    text = name.replace("\\", "/")
+    if not text or _CONTROL.search(text):
+        raise UnsafePath(f"{name!r} is no usable file name")
+    if text.startswith("/") or _DRIVE.match(text):
+        raise UnsafePath(f"{name!r} is absolute; names must be relative to the dataset")
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if ".." in parts or not parts:
+        raise UnsafePath(f"{name!r} leaves the dataset's folder")
+    return "/".join(parts)
+
+
+def safe_join(root: Path, name: str) -> Path:
+    """``root/name``. Raises :class:`UnsafePath` also if a symbolic link on the way leads out of ``root``."""
+    relative = safe_relative(name)
+    place = root
+    for part in relative.split("/"):
+        place = place / part
+        if place.is_symlink() and not place.resolve().is_relative_to(root.resolve()):
+            raise UnsafePath(f"{name!r} goes through a link out of {root}")
+    return place
+
+
+def portable_problem(name: str) -> str | None:
+    """Why a name is no good on some system (Windows' reserved names, trailing dots, over 255 bytes), or ``None``."""
+    for part in name.split("/"):
+        if part.split(".")[0].lower() in _RESERVED:
+            return f"{part!r} is reserved on Windows"
+        if part != part.rstrip(". "):
+            return f"{part!r} ends with a dot or blank, which Windows drops"
+        if len(part.encode()) > 255:
+            return f"{part[:20]!r}... is longer than 255 bytes"
+    return None
+
+
+def clean_foreign(name: str) -> tuple[str, ...]:
+    """Relative paths that a foreign name (absolute, Windows, ``file:`` or other URL) may mean here, best first:
+    the whole path if it is safe, then each shorter suffix down to the bare name, then the same percent-decoded.
+    """
+    found: dict[str, None] = {}
+    for text in (name, unquote(name)):
+        parsed = urlsplit(text) if re.match(r"^[A-Za-z][A-Za-z0-9+.-]+:/", text) else None
+        path = (parsed.path if parsed else text).replace("\\", "/")
+        path = _CONTROL.sub("_", _DRIVE.sub("", path))
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if ".." in parts:
+            parts = parts[len(parts) - parts[::-1].index("..") :]
+        for i in range(len(parts)):
+            found.setdefault("/".join(parts[i:]))
+    return tuple(found)

@@ -1,0 +1,363 @@
+"""Where output goes. It is complete or absent: written under a hidden name beside the target, renamed at the end."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from labelglot.errors import TargetError
+from labelglot.storage.paths import safe_join, safe_relative
+from labelglot.storage.source import Source, is_url
+
+STORED = frozenset(
+    ".jpg .jpeg .png .webp .gif .avif .heic .zip .gz .mp4 .tfrecord .record .parquet".split()
+)
+"""Suffixes of files that are compressed already and are stored as they are in a zip."""
+
+
+class Target:
+    """Write access to a tree of files. Used as a context manager: commits on success, aborts on an exception."""
+
+    staging: Path | None = None
+    single: str | None = None
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self._names: set[str] = set()
+
+    def _write(self, path: str, blocks: Iterable[bytes]) -> None:
+        raise NotImplementedError
+
+    def commit(self) -> None:
+        """Make the output appear."""
+
+    def abort(self) -> None:
+        """Leave nothing behind."""
+
+    def has(self, path: str) -> bool:
+        """Whether a file of this name was written already."""
+        return safe_relative(path).casefold() in self._names
+
+    def _claim(self, path: str) -> str:
+        relative = safe_relative(path)
+        if relative.casefold() in self._names:
+            raise TargetError(f"{relative} would be written twice (names are compared without case)", self.where)
+        self._names.add(relative.casefold())
+        return relative
+
+    def write(self, path: str, data: bytes | Iterable[bytes]) -> None:
+        """Write a file. Raises :class:`TargetError` if the name was used before or the disk refuses."""
+        relative = self._claim(path)
+        try:
+            self._write(relative, (data,) if isinstance(data, bytes) else data)
+        except OSError as error:
+            raise _refused(error, f"{self.where}/{relative}") from error
+
+    def copy_from(self, path: str, source: Source, source_path: str) -> None:
+        """Copy a file of a source."""
+        with source.open(source_path) as stream:
+            self.write(path, iter(lambda: stream.read(1 << 20), b""))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.abort()
+            return
+        try:
+            self.commit()
+        except OSError as failed:
+            self.abort()
+            raise _refused(failed, self.where) from failed
+        except BaseException:
+            self.abort()
+            raise
+
+
+def _refused(error: OSError, place: str) -> TargetError:
+    return TargetError(f"cannot be written: {error.strerror or error}", place, "check free space and permissions")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+class _Local(Target):
+    """A target on disk with a hidden working name beside it."""
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        super().__init__(str(path))
+        self.path, self.overwrite = path, overwrite
+        try:
+            path.absolute().parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _refused(error, str(path)) from error
+        self.work = path.absolute().parent / f".{path.name}.{uuid.uuid4().hex[:12]}.part"
+
+    def commit(self) -> None:
+        aside: Path | None = None
+        if self.path.exists() and (self.overwrite or not _is_empty(self.path)):
+            if not self.overwrite:
+                raise TargetError("appeared while this conversion ran", self.where, "use --overwrite")
+            aside = self.work.with_suffix(".old")
+            self.path.rename(aside)
+        elif self.path.is_dir():
+            self.path.rmdir()
+        self.work.rename(self.path)
+        if aside is not None:
+            _remove(aside)
+
+    def abort(self) -> None:
+        _remove(self.work)
+
+
+class FolderTarget(_Local):
+    """A folder."""
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        super().__init__(path, overwrite)
+        try:
+            self.work.mkdir()
+        except OSError as error:
+            raise _refused(error, str(path)) from error
+        self.staging = self.work
+
+    def has(self, path: str) -> bool:
+        return super().has(path) or safe_join(self.work, path).exists()
+
+    def _write(self, path: str, blocks: Iterable[bytes]) -> None:
+        place = safe_join(self.work, path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("xb") as stream:
+            for block in blocks:
+                stream.write(block)
+
+
+class FileTarget(_Local):
+    """A single file; a second one is an error."""
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        super().__init__(path, overwrite)
+        self.single = path.name
+
+    def has(self, path: str) -> bool:
+        return super().has(path) or path != self.single
+
+    def _write(self, path: str, blocks: Iterable[bytes]) -> None:
+        if path != self.single:
+            raise TargetError(
+                f"the output has more than one file ({path})", self.where, "name a folder as the target"
+            )
+        with self.work.open("xb") as stream:
+            for block in blocks:
+                stream.write(block)
+
+
+class ZipTarget(_Local):
+    """A zip archive with fixed timestamps: the same content gives the same bytes."""
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        super().__init__(path, overwrite)
+        try:
+            self._zip = zipfile.ZipFile(self.work, "w", zipfile.ZIP_DEFLATED, allowZip64=True)
+        except OSError as error:
+            raise _refused(error, str(path)) from error
+
+    def _write(self, path: str, blocks: Iterable[bytes]) -> None:
+        info = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+        info.external_attr = 0o644 << 16
+        stored = os.path.splitext(path)[1].lower() in STORED  # noqa: PTH122
+        info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+        with self._zip.open(info, "w", force_zip64=True) as stream:
+            for block in blocks:
+                stream.write(block)
+
+    def commit(self) -> None:
+        self._zip.close()
+        super().commit()
+
+    def abort(self) -> None:
+        try:
+            self._zip.close()
+        except (OSError, ValueError):
+            pass
+        super().abort()
+
+
+class TarTarget(_Local):
+    """A tar archive, gzipped if its name says so, with fixed headers."""
+
+    def __init__(self, path: Path, overwrite: bool) -> None:
+        super().__init__(path, overwrite)
+        import gzip
+
+        try:
+            self._raw: Any = self.work.open("xb")
+        except OSError as error:
+            raise _refused(error, str(path)) from error
+        packed = path.name.lower().endswith((".gz", ".tgz"))
+        self._packed: Any = gzip.GzipFile("", "wb", 6, self._raw, mtime=0) if packed else self._raw
+        self._tar = tarfile.open(fileobj=self._packed, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+
+    def _write(self, path: str, blocks: Iterable[bytes]) -> None:
+        info = tarfile.TarInfo(path)
+        with tempfile.SpooledTemporaryFile(1 << 22) as spool:
+            for block in blocks:
+                spool.write(block)
+            info.size = spool.tell()
+            spool.seek(0)
+            self._tar.addfile(info, spool)
+
+    def commit(self) -> None:
+        self._tar.close()
+        if self._packed is not self._raw:
+            self._packed.close()
+        self._raw.close()
+        super().commit()
+
+    def abort(self) -> None:
+        self._raw.close()
+        super().abort()
+
+
+class UrlTarget(Target):
+    """A folder behind an fsspec URL. Files are sent at the end, after everything was made locally."""
+
+    def __init__(self, url: str, overwrite: bool) -> None:
+        super().__init__(url)
+        import fsspec
+
+        self._fs, self._root = fsspec.url_to_fs(url.rstrip("/"))
+        if self._fs.exists(self._root) and self._fs.find(self._root) and not overwrite:
+            raise TargetError("exists already", url, "use --overwrite to replace it")
+        self._overwrite = overwrite
+        self._local = Path(tempfile.mkdtemp(prefix="labelglot-out-"))
+        self.staging = self._local
+
+    def has(self, path: str) -> bool:
+        return super().has(path) or safe_join(self._local, path).exists()
+
+    def _write(self, path: str, blocks: Iterable[bytes]) -> None:
+        place = safe_join(self._local, path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("xb") as stream:
+            for block in blocks:
+                stream.write(block)
+
+    def commit(self) -> None:
+        sent: list[str] = []
+        try:
+            if self._overwrite and self._fs.exists(self._root):
+                self._fs.rm(self._root, recursive=True)
+            for place in sorted(self._local.rglob("*")):
+                if place.is_file():
+                    remote = f"{self._root}/{place.relative_to(self._local).as_posix()}"
+                    self._fs.makedirs(remote.rpartition("/")[0], exist_ok=True)
+                    self._fs.put_file(str(place), remote)
+                    sent.append(remote)
+        except BaseException:
+            for remote in sent:
+                self._fs.rm_file(remote)
+            raise
+        finally:
+            shutil.rmtree(self._local, ignore_errors=True)
+
+    def abort(self) -> None:
+        shutil.rmtree(self._local, ignore_errors=True)
+
+
+class UrlArchiveTarget(Target):
+    """A zip or tar behind an fsspec URL, made locally and sent at the end."""
+
+    def __init__(self, url: str, overwrite: bool, single: bool = False) -> None:
+        super().__init__(url)
+        import fsspec
+
+        self._fs, self._remote = fsspec.url_to_fs(url)
+        if self._fs.exists(self._remote) and not overwrite:
+            raise TargetError("exists already", url, "use --overwrite to replace it")
+        self._folder = Path(tempfile.mkdtemp(prefix="labelglot-out-"))
+        name = url.rstrip("/").rpartition("/")[2]
+        self._inner = FileTarget(self._folder / name, False) if single else _archive(self._folder / name, False)
+        self.single = self._inner.single
+
+    def has(self, path: str) -> bool:
+        return self._inner.has(path)
+
+    def write(self, path: str, data: bytes | Iterable[bytes]) -> None:
+        self._inner.write(path, data)
+
+    def commit(self) -> None:
+        try:
+            self._inner.commit()
+            parent = self._remote.rpartition("/")[0]
+            if parent:
+                self._fs.makedirs(parent, exist_ok=True)
+            self._fs.put_file(str(self._inner.path), self._remote)
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def abort(self) -> None:
+        self._inner.abort()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class MemoryTarget(Target):
+    """Files in a dictionary, for tests and for tools that embed labelglot."""
+
+    def __init__(self) -> None:
+        super().__init__("memory")
+        self.content: dict[str, bytes] = {}
+
+    def _write(self, path: str, blocks: Iterable[bytes]) -> None:
+        stream = io.BytesIO()
+        for block in blocks:
+            stream.write(block)
+        self.content[path] = stream.getvalue()
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _archive(path: Path, overwrite: bool) -> _Local:
+    return ZipTarget(path, overwrite) if path.name.lower().endswith(".zip") else TarTarget(path, overwrite)
+
+
+def open_target(
+    where: str | os.PathLike[str], *, overwrite: bool = False, single_suffixes: tuple[str, ...] = ()
+) -> Target:
+    """A target for a folder, archive, single file (by suffix) or URL. An existing one needs ``overwrite``."""
+    text = os.fspath(where)
+    if text == "-":
+        raise TargetError('"-" is not supported as a target', hint="name a folder, file or archive")
+    low = text.lower()
+    archive = low.endswith((".zip", ".tar", ".tar.gz", ".tgz"))
+    single = bool(single_suffixes) and low.endswith(single_suffixes)
+    if is_url(text):
+        return UrlArchiveTarget(text, overwrite, single) if archive or single else UrlTarget(text, overwrite)
+    path = Path(text)
+    if path.resolve() in (Path("/").resolve(), Path.home().resolve(), Path.cwd().resolve()):
+        raise TargetError("is not a folder to replace", text, "name a new folder")
+    if path.exists() and not overwrite and not _is_empty(path):
+        raise TargetError("exists already", text, "use --overwrite to replace it")
+    if archive:
+        return _archive(path, overwrite)
+    if single:
+        return FileTarget(path, overwrite)
+    return FolderTarget(path, overwrite)

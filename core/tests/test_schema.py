@@ -5,7 +5,6 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from labelglot.errors import LabelglotError
 from labelglot.schema import Annotation, Dataset, Label, Polygon, Sample, dumps, label_keys, loads, split_role
 
@@ -45,7 +44,9 @@ def test_objects_pickle_and_uid_is_no_part_of_equality():
     assert Annotation.trusted(label="cat") == Annotation(label="cat")
 
 
-@pytest.mark.parametrize(("name", "role"), [("train2017", "train"), ("valid", "val"), ("Test", "test"), ("fold1", None)])
+@pytest.mark.parametrize(
+    ("name", "role"), [("train2017", "train"), ("valid", "val"), ("Test", "test"), ("fold1", None)]
+)
 def test_split_roles(name, role):
     assert split_role(name) == role
 

@@ -1,1 +1,56 @@
-"""labelglot: the universal converter between computer-vision dataset formats."""
+"""labelglot: the universal converter between computer-vision dataset formats.
+
+The names listed in ``__all__`` are the public surface; they are loaded on first use, so importing is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labelglot.compare import Change, compare
+    from labelglot.detection import candidates
+    from labelglot.engine.convert import Conversion, convert, read, write
+    from labelglot.errors import LabelglotError
+    from labelglot.formats.base import Format
+    from labelglot.holds import Holds
+    from labelglot.hooks import hookimpl, hookspec
+    from labelglot.prediction import loss
+    from labelglot.projection import project
+    from labelglot.registry import Registry
+    from labelglot.schema import Annotation, Dataset, Label, Sample, Tag
+
+    registry: Registry
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Annotation": "schema", "Change": "compare", "Conversion": "engine.convert", "Dataset": "schema",
+    "Format": "formats.base", "Holds": "holds", "Label": "schema", "LabelglotError": "errors", "Registry": "registry",
+    "Sample": "schema", "Tag": "schema", "candidates": "detection", "compare": "compare", "convert": "engine.convert",
+    "hookimpl": "hooks", "hookspec": "hooks", "loss": "prediction", "project": "projection", "read": "engine.convert",
+    "write": "engine.convert",
+}  # fmt: skip
+
+__all__ = [
+    "Annotation", "Change", "Conversion", "Dataset", "Format", "Holds", "Label", "LabelglotError", "Registry",
+    "Sample", "Tag", "candidates", "compare", "convert", "hookimpl", "hookspec", "loss", "project", "read",
+    "registry", "write",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "registry":
+        # The submodule of this name must not shadow the public default registry.
+        from labelglot.registry import default_registry
+
+        return default_registry()
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'labelglot' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"labelglot.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

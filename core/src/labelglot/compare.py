@@ -138,9 +138,7 @@ def _bags(
             yield Change(f"{name}.{entry}", key, position, before, after)
 
 
-def compare_labels(
-    a: Sequence[Label], b: Sequence[Label], keys: Mapping[str, str] | None = None
-) -> Iterator[Change]:
+def compare_labels(a: Sequence[Label], b: Sequence[Label], keys: Mapping[str, str] | None = None) -> Iterator[Change]:
     """Differences of two class tables. ``keys``: the key in ``b`` of a key in ``a``, where it changed."""
     mapped = {label.key: (keys or {}).get(label.key, label.key) for label in a}
     theirs = {label.key: label for label in b}

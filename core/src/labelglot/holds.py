@@ -7,9 +7,7 @@ from typing import Literal
 from labelglot.conventions import PIXELS, Convention
 from labelglot.schema.base import Frozen
 
-GeometryKind = Literal[
-    "box", "rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid", "keypoints"
-]
+GeometryKind = Literal["box", "rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid", "keypoints"]
 IdKind = Literal["none", "int", "str", "any"]
 ValueKind = Literal["bool", "int", "float", "str", "list", "null"]
 
@@ -19,7 +17,8 @@ NO_VALUE: frozenset[ValueKind] = frozenset()
 
 
 class LabelHolds(Frozen):
-    """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives.
+    """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives; ``ids_required``: classes
+    without id are given one.
 
     ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
@@ -29,6 +28,7 @@ class LabelHolds(Frozen):
 
     table: bool = True
     ids: Literal["none", "index", "int", "str", "any"] = "none"
+    ids_required: bool = False
     unused: bool = True
     order: Literal["declared", "appearance", "sorted"] = "declared"
     names: str | None = None

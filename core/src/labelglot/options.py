@@ -28,7 +28,9 @@ def parse_options(model: type[M], given: Mapping[str, Any], owner: str) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise OptionError(f'{owner}, option "{name}": {first["msg"]}', hint=f"labelglot formats {owner.split()[0]}") from error
+        raise OptionError(
+            f'{owner}, option "{name}": {first["msg"]}', hint=f"labelglot formats {owner.split()[0]}"
+        ) from error
 
 
 def pairs(texts: list[str]) -> dict[str, str]:

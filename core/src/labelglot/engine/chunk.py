@@ -159,7 +159,9 @@ def run_chunk(job: Job, work: Work) -> Receipt:
         except OSError:
             raise
         except Exception as error:
-            raise PluginError(f"{format.id} failed to write {sample.key}: {error!r}", hint="report it to the plugin's author") from error
+            raise PluginError(
+                f"{format.id} failed to write {sample.key}: {error!r}", hint="report it to the plugin's author"
+            ) from error
         copy = _image(job, reduced, report)
         if copy is not None and not (staging is not None and _place(staging, copy, job.images)):
             images.append(copy)

@@ -105,14 +105,21 @@ def _format(source: Source, format: str | Format | None, registry: Registry) -> 
 
 
 def _read(
-    source: Source, format: Format, options: Mapping[str, Any] | None, image_dir: Any, registry: Registry, report: Report
+    source: Source,
+    format: Format,
+    options: Mapping[str, Any] | None,
+    image_dir: Any,
+    registry: Registry,
+    report: Report,
 ) -> Dataset:
     from labelglot.formats.base import ReadContext
 
     chosen = parse_options(format.ReadOptions, options or {}, f"{format.id} reader")
     dataset = format.read(ReadContext(source, chosen, report))
     for name, reason in source.refused:
-        report.problem("path.unsafe", f"{name!r} is not read: {reason}", source.where, severity="error", action="skipped")
+        report.problem(
+            "path.unsafe", f"{name!r} is not read: {reason}", source.where, severity="error", action="skipped"
+        )
     step = Step(name=f"read:{format.id}", options=chosen.model_dump(mode="json", exclude_defaults=True))
     dataset = dataset.replace(provenance=(*dataset.provenance, step))
     if image_dir is not None:
@@ -249,9 +256,7 @@ def prepare(
         labels.keys.get(label, label): {name: tuple(sorted(kinds)) for name, kinds in found.items()}
         for label, found in survey.attributes.items()
     }
-    context = WriteContext(
-        labels.labels, info, options, names.splits, images != "none", len(dataset), None, attributes
-    )
+    context = WriteContext(labels.labels, info, options, names.splits, images != "none", len(dataset), None, attributes)
     work = []
     place = number = 0
     for part in dataset.partitions(chunks):
@@ -270,9 +275,7 @@ class _Survey(NamedTuple):
     id_base: int
 
 
-def _survey(
-    dataset: Dataset, writer: Format, holds: Holds, executor: Executor, cancel: Cancel, chunks: int
-) -> _Survey:
+def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, cancel: Cancel, chunks: int) -> _Survey:
     """From the cheap index if it tells enough, else by reading everything once."""
     rules = holds.labels
     full = writer.survey == "full" or (rules.table and (not rules.unused or rules.order == "appearance"))
@@ -295,9 +298,7 @@ class Names(NamedTuple):
     renumber: bool
 
 
-def plan_names(
-    entries: Iterable[tuple[str, str, tuple[str, ...], Id | None]], holds: Holds, report: Report
-) -> Names:
+def plan_names(entries: Iterable[tuple[str, str, tuple[str, ...], Id | None]], holds: Holds, report: Report) -> Names:
     """Give every sample a path the target can keep apart and that stays inside it; note the renamed ones."""
     from labelglot.projection.project import target_splits
 
@@ -311,7 +312,14 @@ def plan_names(
         splits.setdefault(split)
         inside = contained(path)
         if inside != path and inside is not None and path.startswith(("/", "..", "\\")) | (".." in path):
-            report.problem("path.unsafe", f"the image is called {path!r}", key=key, severity="warning", raw=path, action=f"written as {inside}")
+            report.problem(
+                "path.unsafe",
+                f"the image is called {path!r}",
+                key=key,
+                severity="warning",
+                raw=path,
+                action=f"written as {inside}",
+            )
         given = names.assign(inside or f"image_{ordinal}", split, ordinal)
         if given != path:
             paths[key] = given
@@ -381,7 +389,12 @@ class _Stream:
 def _take(receipt: Any, place: Target, spooled: _Spool, report: Report, writer: Format) -> None:
     if isinstance(receipt, Poisoned):
         report.add_problem(
-            Problem("worker.died", f"sample {receipt.ordinal} (counted from 0): {receipt.message}", "error", action="skipped")
+            Problem(
+                "worker.died",
+                f"sample {receipt.ordinal} (counted from 0): {receipt.message}",
+                "error",
+                action="skipped",
+            )
         )
         return
     report.merge(receipt.report)
@@ -402,7 +415,9 @@ def _decide(report: Report, strict: bool, lossless: bool, source: str, target: s
     if strict:
         for line in report.problems():
             if line.severity != "info":
-                raise StrictError(f"{line.sentence} [{line.code}]", hint="go on without --strict to keep the good records")
+                raise StrictError(
+                    f"{line.sentence} [{line.code}]", hint="go on without --strict to keep the good records"
+                )
     if lossless:
         lost = [line for line in report.losses() if line.severity != "info"] or list(report.losses())
         if lost:
@@ -431,9 +446,7 @@ class _Events:
             self.hook.problem(conversion=self.conversion, problem=problem, count=count)
         for count, loss in report.first_losses():
             self.hook.loss(conversion=self.conversion, loss=loss, count=count)
-        self.hook.conversion_finished(
-            conversion=self.conversion, event={"status": "done", "report": report.to_dict()}
-        )
+        self.hook.conversion_finished(conversion=self.conversion, event={"status": "done", "report": report.to_dict()})
 
 
 __all__ = ["AttachImages", "Conversion", "Prepared", "convert", "prepare", "read", "write"]

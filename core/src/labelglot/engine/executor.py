@@ -94,7 +94,9 @@ class ProcessPool:
         while waiting:
             yield from self._until_broken(function, job, waiting, cancel)
             if waiting:
-                yield from self._careful(function, job, [waiting.popleft() for _ in range(self._window(waiting))], cancel)
+                yield from self._careful(
+                    function, job, [waiting.popleft() for _ in range(self._window(waiting))], cancel
+                )
 
     def _window(self, waiting: Sequence[Any]) -> int:
         return min(len(waiting), self.workers * 2)

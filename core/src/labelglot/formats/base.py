@@ -11,14 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Report
 from labelglot.schema import Dataset, Info, Label, Sample
 from labelglot.storage import Source
+from pydantic import BaseModel, ConfigDict
 
 
 class Options(BaseModel):
@@ -115,9 +114,13 @@ class WriteContext:
         """Name of a label; ``missing`` for no label."""
         return missing if key is None else self.by_key[key].name if key in self.by_key else key
 
-    def document(self, path: str) -> str:
-        """Path of a document in the target: the file the user named if there is only one, else ``path``."""
-        return self.single if self.single is not None and len(self.splits) <= 1 else path
+    def document(self, path: str, per_split: bool = False) -> str:
+        """Path of a document in the target: the file the user named if there is only one, else ``path``.
+
+        ``per_split``: the format writes one document for each split.
+        """
+        alone = self.single is not None and not (per_split and len(self.splits) > 1)
+        return self.single if alone and self.single is not None else path
 
 
 class ReadContext:

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from labelglot.errors import LabelglotError
 from labelglot.formats.base import File, Format, Piece, ReadContext, WriteContext, in_pixels, with_suffix
 from labelglot.report import Report
 from labelglot.schema import Dataset, Label, Records, Sample
-from labelglot.errors import LabelglotError
 
 
 class Pair(NamedTuple):

@@ -60,9 +60,7 @@ class Table(Format):
         """Name of the image a row belongs to; ``None``: the row cannot be used."""
 
     @abstractmethod
-    def decode(
-        self, group: Group, columns: Mapping[str, int], context: ReadContext, report: Report
-    ) -> Sample | None:
+    def decode(self, group: Group, columns: Mapping[str, int], context: ReadContext, report: Report) -> Sample | None:
         """One sample of the rows of one image."""
 
     @abstractmethod
@@ -71,7 +69,7 @@ class Table(Format):
 
     def table_path(self, split: str | None, context: WriteContext) -> str:
         """File that holds a split."""
-        return context.document(f"{split or 'annotations'}{self.suffix}")
+        return context.document(f"{split or 'annotations'}{self.suffix}", per_split=True)
 
     def read(self, context: ReadContext) -> Dataset:
         groups: list[Group] = []

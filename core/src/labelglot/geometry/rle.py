@@ -106,7 +106,9 @@ def to_bitmap(counts: Sequence[int], height: int, width: int) -> npt.NDArray[Any
     if height * width > MAX_PIXELS or height < 0 or width < 0:
         raise UnsafeInput(f"a mask of {width} x {height} pixels is too large to unpack")
     if sum(counts) != height * width:
-        raise LabelglotError(f"the runs of a mask add up to {sum(counts)}, its size {width} x {height} asks for {height * width}")
+        raise LabelglotError(
+            f"the runs of a mask add up to {sum(counts)}, its size {width} x {height} asks for {height * width}"
+        )
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape((height, width), order="F")
 
@@ -152,9 +154,7 @@ def turn(counts: Sequence[int], height: int, width: int, quarters: int) -> Count
     return from_bitmap(np.rot90(to_bitmap(counts, height, width), -quarters))
 
 
-def merge(
-    masks: Iterable[Sequence[int]], how: Literal["union", "intersection", "difference"] = "union"
-) -> Counts:
+def merge(masks: Iterable[Sequence[int]], how: Literal["union", "intersection", "difference"] = "union") -> Counts:
     """Combine masks of one size run by run. ``difference``: the first without all others."""
     result: Counts | None = None
     for mask in masks:

@@ -1,7 +1,27 @@
 """File name suffixes of images that training tools accept."""
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .png .bmp .gif .tif .tiff .webp .dng .heic .heif .avif .jp2 .mpo .pfm .ppm .pgm .pbm".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".png",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".dng",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jp2",
+        ".mpo",
+        ".pfm",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+    ]
 )
 
 

@@ -43,7 +43,8 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
     ids: list[int | str | None] = []
     for position, label in enumerate(ordered):
         ids.append(_id(label, position, rules.ids, losses))
-    _assign_missing(ids, rules.ids, ordered, losses)
+    if rules.ids_required:
+        _assign_missing(ids, rules.ids, ordered, losses)
     keys = label_keys(names, ids)
     mapping = {label.key: key for label, key in zip(ordered, keys, strict=True)}
     result = tuple(
@@ -87,7 +88,7 @@ def _id(label: Label, position: int, rule: str, losses: list[Loss]) -> int | str
         kept = None
     elif rule == "str" and given is not None:
         kept = str(given)
-    if given is not None and kept != given and rule != "int":
+    if given is not None and kept != given and not (rule == "int" and kept is None):
         detail = "numbered from 0 in order" if rule == "index" else "ids of classes are not kept"
         losses.append(Loss("labels.id", "labels.id", None, label.key, detail, "info"))
     elif rule == "index" and given is None:
@@ -115,9 +116,7 @@ def _assign_missing(ids: list[int | str | None], rule: str, labels: Sequence[Lab
 _OPTIONAL = ("parent", "color", "keypoints", "skeleton", "keypoint_flip", "attributes")
 
 
-def _fields(
-    label: Label, key: str, name: str, id_: int | str | None, holds: Holds, losses: list[Loss]
-) -> Label:
+def _fields(label: Label, key: str, name: str, id_: int | str | None, holds: Holds, losses: list[Loss]) -> Label:
     changes: dict[str, object] = {}
     if (key, name, id_) != (label.key, label.name, label.id):
         changes.update(key=key, name=name, id=id_)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
-from labelglot import geometry as g
 from labelglot.holds import GeometryKind, Holds, IdKind, ValueKind, value_kind
 from labelglot.projection import ladder
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
@@ -88,9 +87,7 @@ def reduce_sample(
     return (sample.replace(**changes) if changes else sample), trace
 
 
-def _identity(
-    sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: dict[str, object], lose: Lose
-) -> None:
+def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: dict[str, object], lose: Lose) -> None:
     path = plan.paths.get(sample.key, sample.path)
     if not holds.naming.suffix and not (plan.images and sample.image is not None):
         path = stem(path)
@@ -120,9 +117,7 @@ def fit_id(value: Id | None, kind: IdKind) -> Id | None:
     return str(value)
 
 
-def _frame(
-    sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: Lose
-) -> tuple[bool, bool]:
+def _frame(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: Lose) -> tuple[bool, bool]:
     """(coordinates are fractions in the target, boxes and points can be expressed at all)."""
     survives = holds.size or (plan.images and sample.image is not None)
     relative_target = holds.boxes.needs_size or holds.points.needs_size
@@ -351,7 +346,9 @@ class _Objects:
             lose("geometry.none", "annotation", position, "an object without geometry cannot be written", "warning")
             return None
         if not self.reachable:
-            lose("size.unknown", "annotation", position, "its coordinates need the image size, which is unknown", "error")
+            lose(
+                "size.unknown", "annotation", position, "its coordinates need the image size, which is unknown", "error"
+            )
             return None
         result: dict[str, Any] = {"box": None, "shape": None, "keypoints": None}
         pieces: list[Shape] = []
@@ -425,7 +422,9 @@ class _Objects:
 
     def _lost_whole(self, a: Annotation, position: int) -> None:
         kind = a.shape.kind if a.shape is not None else "keypoints" if a.keypoints is not None else "box"
-        self.lose(f"annotation.{kind}", "annotation", position, f"a {kind.replace('_', ' ')} cannot be written", "warning")
+        self.lose(
+            f"annotation.{kind}", "annotation", position, f"a {kind.replace('_', ' ')} cannot be written", "warning"
+        )
 
     def _note(self, a: Annotation, position: int, result: Mapping[str, Any], details: Mapping[str, str]) -> None:
         """Losses of the parts that went away or changed kind."""
@@ -544,9 +543,7 @@ def map_points(value: ladder.Geometry, sx: float, sy: float) -> ladder.Geometry:
         return value.replace(cx=value.cx * sx, cy=value.cy * sy, rx=value.rx * sx, ry=value.ry * sy)
     if isinstance(value, Mask):
         return value
-    return _map_rings(
-        value, lambda ring: tuple(v * (sy if i % 2 else sx) for i, v in enumerate(ring))
-    )
+    return _map_rings(value, lambda ring: tuple(v * (sy if i % 2 else sx) for i, v in enumerate(ring)))
 
 
 def _map_rings(value: Any, function: Callable[[tuple[float, ...]], tuple[float, ...]]) -> Any:
@@ -659,9 +656,7 @@ def project_dataset(
     labels = project_labels(complete.labels, holds, used_after(samples, holds))
     info, info_losses = project_info(dataset.info, holds)
     losses = list(labels.losses) + list(info_losses)
-    plan = Plan(
-        labels.keys, survey.paths, images, survey.id_base, survey.sample_id_base, survey.renumber, bound
-    )
+    plan = Plan(labels.keys, survey.paths, images, survey.id_base, survey.sample_id_base, survey.renumber, bound)
     kept: list[Sample] = []
     traces: dict[str, tuple[int, ...]] = {}
     number = 0

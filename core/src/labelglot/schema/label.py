@@ -61,6 +61,4 @@ def make_labels(labels: Iterable[Label | str]) -> tuple[Label, ...]:
     """Labels in order with unique keys; a plain string is a label of that name."""
     given = [Label.trusted(key=item, name=item) if isinstance(item, str) else item for item in labels]
     keys = label_keys([label.name for label in given], [label.id for label in given])
-    return tuple(
-        label if label.key == key else label.replace(key=key) for label, key in zip(given, keys, strict=True)
-    )
+    return tuple(label if label.key == key else label.replace(key=key) for label, key in zip(given, keys, strict=True))

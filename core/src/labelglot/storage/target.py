@@ -19,7 +19,21 @@ from labelglot.storage.paths import safe_join, safe_relative
 from labelglot.storage.source import Source, is_url
 
 STORED = frozenset(
-    ".jpg .jpeg .png .webp .gif .avif .heic .zip .gz .mp4 .tfrecord .record .parquet".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".gif",
+        ".avif",
+        ".heic",
+        ".zip",
+        ".gz",
+        ".mp4",
+        ".tfrecord",
+        ".record",
+        ".parquet",
+    ]
 )
 """Suffixes of files that are compressed already and are stored as they are in a zip."""
 
@@ -160,9 +174,7 @@ class FileTarget(_Local):
 
     def _write(self, path: str, blocks: Iterable[bytes]) -> None:
         if path != self.single:
-            raise TargetError(
-                f"the output has more than one file ({path})", self.where, "name a folder as the target"
-            )
+            raise TargetError(f"the output has more than one file ({path})", self.where, "name a folder as the target")
         with self.work.open("xb") as stream:
             for block in blocks:
                 stream.write(block)

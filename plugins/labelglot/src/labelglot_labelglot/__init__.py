@@ -1,0 +1,145 @@
+"""labelglot's own lossless format: JSON Lines, one header line, then one canonical line per sample.
+
+The header is ``{"labelglot": 1, "labels": [...], "info": {...}, "provenance": [...]}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from labelglot.errors import LabelglotError
+from labelglot.plugin import (
+    ANY_VALUE,
+    Dataset,
+    File,
+    Format,
+    Holds,
+    Info,
+    Label,
+    LabelHolds,
+    Match,
+    Naming,
+    Piece,
+    Pieces,
+    ReadContext,
+    Records,
+    Report,
+    Sample,
+    Source,
+    TagHolds,
+    WriteContext,
+)
+from labelglot.schema import Step, from_plain, to_plain
+from labelglot.schema.canonical import VERSION, dumps
+
+DOCUMENT = "dataset.labelglot.jsonl"
+KINDS = ("box", "keypoints"), ("rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid")
+
+
+class Labelglot(Format):
+    """The canonical schema as a file."""
+
+    id = "labelglot"
+    name = "labelglot (canonical, lossless)"
+    url = "https://pypi.org/project/labelglot/"
+    documents = (".jsonl",)
+    holds = Holds(
+        geometry=(frozenset({"box"}), frozenset({"keypoints"}), frozenset(KINDS[1])),  # type: ignore[arg-type]
+        bare=True,
+        rotated_angle=True,
+        labels=LabelHolds(
+            ids="any", duplicates=True, required=False, parent=True, color=True, keypoints=True, skeleton=True,
+            keypoint_flip=True, attributes=True,
+        ),
+        attributes=ANY_VALUE,
+        score=True, text=True, ids="any", track="any", group="any", parent="any", layer=True,
+        tags=TagHolds(negative=True, captions="many", score=True, layer=True, attributes=ANY_VALUE),
+        sample_ids="any", uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
+        sample_attributes=ANY_VALUE, unlabelled=True, naming=Naming(scope="split"),
+        info=frozenset({"name", "description", "version", "licenses", "url"}), extra="any",
+    )  # fmt: skip
+
+    def detect(self, source: Source) -> Match | None:
+        for name in source.match("*.jsonl"):
+            if source.head(name, 64).lstrip(b"\xef\xbb\xbf").startswith(b'{"labelglot":'):
+                return Match(0.99, f"{name} starts with a labelglot header")
+        return None
+
+    def read(self, context: ReadContext) -> Dataset:
+        source = context.source
+        names = [
+            n
+            for n in source.match("*.jsonl")
+            if source.head(n, 64).lstrip(b"\xef\xbb\xbf").startswith(b'{"labelglot":')
+        ]
+        if not names:
+            raise LabelglotError("no labelglot document in it", source.where)
+        name = names[0]
+        with source.open(name) as stream:
+            header = _header(stream.readline(), name)
+            offsets, place = [], stream.tell() if stream.seekable() else 0
+            number = 1
+            for line in stream:
+                number += 1
+                if line.strip():
+                    offsets.append((number, place, len(line)))
+                place += len(line)
+        labels = [from_plain(label, Label) for label in header.get("labels", [])]
+        info = from_plain(header.get("info", {}), Info)
+        provenance = [from_plain(step, Step) for step in header.get("provenance", [])]
+        return Dataset(Records(offsets, _Decoder(context, name)), labels, info, provenance)
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+        yield Piece("samples", dumps(sample) + b"\n")
+
+    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
+        yield File(context.document(DOCUMENT), self._document(context, pieces))
+
+    def _document(self, context: WriteContext, pieces: Pieces) -> Iterator[bytes]:
+        header = {
+            "labelglot": VERSION,
+            "info": to_plain(context.info),
+            "labels": [to_plain(label) for label in context.labels],
+        }
+        yield msgspec.json.encode(header) + b"\n"
+        yield from pieces.stream("samples")
+
+
+def _header(line: bytes, name: str) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = msgspec.json.decode(line.lstrip(b"\xef\xbb\xbf"), type=dict)
+    except msgspec.MsgspecError as error:
+        raise LabelglotError(f"the header is not JSON: {error}", f"{name}:1") from error
+    if not isinstance(header.get("labelglot"), int) or header["labelglot"] > VERSION:
+        raise LabelglotError(
+            f"written by a newer labelglot (version {header.get('labelglot')})", name, "upgrade labelglot"
+        )
+    return header
+
+
+class _Decoder:
+    """Reads the line at an offset; the source stays closed between chunks."""
+
+    def __init__(self, context: ReadContext, name: str) -> None:
+        self.context, self.name = context, name
+        self._stream: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"context": self.context, "name": self.name, "_stream": None}
+
+    def __call__(self, record: tuple[int, int, int], ordinal: int, report: Report) -> Sample | None:
+        number, offset, length = record
+        if self._stream is None:
+            self._stream = self.context.source.open(self.name)
+        self._stream.seek(offset)
+        try:
+            plain = msgspec.json.decode(self._stream.read(length))
+            sample = from_plain(plain, Sample)
+        except (msgspec.MsgspecError, LabelglotError) as error:
+            report.problem("labelglot.line", str(error), f"{self.name}:{number}", severity="error", action="skipped")
+            return None
+        image = self.context.image(sample.path, ("images",))
+        return sample if image is None else sample.replace(image=image)

@@ -9,16 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labelglot.compare import Change, compare
+    from labelglot.comparison import Change, compare
     from labelglot.detection import candidates
     from labelglot.engine.convert import Conversion, convert, read, write
     from labelglot.errors import LabelglotError
     from labelglot.formats.base import Format
+    from labelglot.formats.registry import Registry
     from labelglot.holds import Holds
     from labelglot.hooks import hookimpl, hookspec
     from labelglot.prediction import loss
-    from labelglot.projection import project
-    from labelglot.registry import Registry
+    from labelglot.projection.project import project
     from labelglot.schema import Annotation, Dataset, Label, Sample, Tag
 
     registry: Registry
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Annotation": "schema", "Change": "compare", "Conversion": "engine.convert", "Dataset": "schema",
-    "Format": "formats.base", "Holds": "holds", "Label": "schema", "LabelglotError": "errors", "Registry": "registry",
-    "Sample": "schema", "Tag": "schema", "candidates": "detection", "compare": "compare", "convert": "engine.convert",
-    "hookimpl": "hooks", "hookspec": "hooks", "loss": "prediction", "project": "projection", "read": "engine.convert",
+    "Annotation": "schema", "Change": "comparison", "Conversion": "engine.convert", "Dataset": "schema",
+    "Format": "formats.base", "Holds": "holds", "Label": "schema", "LabelglotError": "errors", "Registry": "formats.registry",
+    "Sample": "schema", "Tag": "schema", "candidates": "detection", "compare": "comparison", "convert": "engine.convert",
+    "hookimpl": "hooks", "hookspec": "hooks", "loss": "prediction", "project": "projection.project", "read": "engine.convert",
     "write": "engine.convert",
 }  # fmt: skip
 
@@ -42,8 +42,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "registry":
-        # The submodule of this name must not shadow the public default registry.
-        from labelglot.registry import default_registry
+        from labelglot.formats.registry import default_registry
 
         return default_registry()
     home = _HOMES.get(name)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from labelglot.errors import FormatAmbiguous, FormatUnknown
 from labelglot.formats.base import Format
-from labelglot.registry import Registry
+from labelglot.formats.registry import Registry
 from labelglot.storage import Source
 
 MARGIN = 0.1

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from labelglot.formats.base import Format
+from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import Holds
 from labelglot.projection.ladder import STEPS
-from labelglot.registry import Registry, default_registry
 from labelglot.schema.base import Frozen
 
 

@@ -1,7 +1,7 @@
 """The canonical format keeps everything."""
 
 import labelglot as lg
-from labelglot.registry import Registry
+from labelglot.formats.registry import Registry
 from labelglot.schema import Annotation, Dataset, Label, Polygon, Sample, Tag
 from labelglot_labelglot import Labelglot
 

@@ -14,13 +14,13 @@ from labelglot.engine.executor import Cancel, Executor, Poisoned, local_executor
 from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
 from labelglot.errors import LossRefused, StrictError
 from labelglot.formats.base import Format, Pieces, WriteContext
+from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import Holds
 from labelglot.images import ImageIndex, SourceImage
 from labelglot.options import parse_options
 from labelglot.projection.labels import LabelPlan, project_labels
 from labelglot.projection.naming import NamePlan
 from labelglot.projection.project import Plan, project_info
-from labelglot.registry import Registry, default_registry
 from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Sample, Step
 from labelglot.schema.base import Id
@@ -155,12 +155,11 @@ def convert(
     read_format = _format(opened, format, registry)
     report = Report()
     dataset = _read(opened, read_format, read_options, image_dir, registry, report)
-    made = write(
+    return write(
         dataset, target, format=to, options=options, images=images, strict=strict, lossless=lossless,
         overwrite=overwrite, workers=workers, registry=registry, executor=executor, cancel=cancel, report=report,
         source=opened.where, source_format=read_format.id,
     )  # fmt: skip
-    return made
 
 
 def write(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from labelglot.errors import LabelglotError
-from labelglot.formats.base import File, Format, Piece, Pieces, ReadContext, WriteContext, in_pixels, stem
+from labelglot.formats.base import File, Format, Piece, Pieces, ReadContext, WriteContext, in_pixels
 from labelglot.report import Report
 from labelglot.schema import Dataset, Label, Records, Sample
 
@@ -154,4 +154,4 @@ def number(text: str) -> Any:
         return float(text)
 
 
-__all__ = ["Group", "Row", "Table", "number", "stem"]
+__all__ = ["Group", "Row", "Table", "number"]

@@ -26,8 +26,8 @@ class ImageInfo(NamedTuple):
 
 
 def _info(width: int, height: int, orientation: int, media_type: str) -> ImageInfo:
-    shown = (height, width) if orientation >= 5 else (width, height)
-    return ImageInfo(*shown, width, height, orientation, media_type)
+    turned = orientation >= 5
+    return ImageInfo(height if turned else width, width if turned else height, width, height, orientation, media_type)
 
 
 def probe(stream: BinaryIO) -> ImageInfo:
@@ -35,13 +35,15 @@ def probe(stream: BinaryIO) -> ImageInfo:
     head = stream.read(32)
     try:
         if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
-            return _info(*struct.unpack(">II", head[16:24]), 1, "image/png")
+            width, height = struct.unpack(">II", head[16:24])
+            return _info(width, height, 1, "image/png")
         if head[:2] == b"\xff\xd8":
             found = _jpeg(head, stream)
             if found is not None:
                 return found
         if head[:6] in (b"GIF87a", b"GIF89a"):
-            return _info(*struct.unpack("<HH", head[6:10]), 1, "image/gif")
+            width, height = struct.unpack("<HH", head[6:10])
+            return _info(width, height, 1, "image/gif")
         if head[:2] == b"BM" and len(head) >= 26:
             width, height = struct.unpack("<ii", head[18:26])
             return _info(width, abs(height), 1, "image/bmp")

@@ -7,7 +7,6 @@ polygon -> mask. A box is never guessed from less than two points.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from labelglot import geometry as g
 from labelglot.holds import GeometryKind
@@ -19,7 +18,6 @@ from labelglot.schema.shape import (
     Mask,
     Points,
     Polygon,
-    Polyline,
     Ring,
     RotatedBox,
     Shape,
@@ -66,7 +64,7 @@ def convert(geometry: Geometry, kind: GeometryKind, size: Size | None, relative:
 def bounds(geometry: Geometry) -> Box | None:
     """The upright box around a geometry; ``None`` if it has no extent (empty mask, fewer than two points)."""
     if isinstance(geometry, tuple):
-        return cast(Box, geometry)
+        return geometry
     if isinstance(geometry, Mask):
         return g.mask_bounds(g.decode_string(geometry.rle), geometry.height)
     if isinstance(geometry, Ellipse):
@@ -101,7 +99,7 @@ def _ellipse_ring(ellipse: Ellipse) -> Ring:
 
 def _polygon(geometry: Geometry) -> Polygon | None:
     if isinstance(geometry, tuple):
-        return Polygon.trusted(parts=((g.corners(cast(Box, geometry)),),))
+        return Polygon.trusted(parts=((g.corners(geometry),),))
     if isinstance(geometry, RotatedBox):
         return Polygon.trusted(parts=((geometry.corners,),))
     if isinstance(geometry, Ellipse):
@@ -135,7 +133,7 @@ def rasterise(part: Sequence[Ring], width: int, height: int) -> tuple[int, ...]:
 
 def _rotated(geometry: Geometry) -> RotatedBox | None:
     if isinstance(geometry, tuple):
-        return RotatedBox.trusted(corners=g.corners(cast(Box, geometry)))
+        return RotatedBox.trusted(corners=g.corners(geometry))
     if isinstance(geometry, Ellipse):
         e = geometry
         ring = g.corners_from_center(e.cx, e.cy, 2 * e.rx, 2 * e.ry, e.angle)
@@ -158,4 +156,4 @@ def kind_of(geometry: Geometry) -> GeometryKind:
     return geometry.kind
 
 
-__all__ = ["STEPS", "Geometry", "Polyline", "bounds", "convert", "kind_of", "rasterise"]
+__all__ = ["STEPS", "Geometry", "bounds", "convert", "kind_of", "rasterise"]

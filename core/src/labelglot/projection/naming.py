@@ -65,8 +65,8 @@ class NamePlan:
         if not naming.folders and "/" in path:
             candidate = path.rpartition("/")[2]
         if naming.pattern:
-            base, suffix = split_suffix(candidate)
-            candidate = fit(candidate, naming.pattern, f"image_{ordinal}{fit(suffix, naming.pattern, '')}" or base)
+            suffix = split_suffix(candidate)[1]
+            candidate = fit(candidate, naming.pattern, f"image_{ordinal}{fit(suffix, naming.pattern, '')}")
         for name in self._candidates(candidate, path, ordinal):
             token = (scope, (stem(name) if naming.unique == "stem" else name).casefold())
             if token not in self._taken:

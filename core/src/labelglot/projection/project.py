@@ -15,7 +15,7 @@ from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.base import Attribute, Id
 from labelglot.schema.dataset import Dataset, IndexEntry, Info
 from labelglot.schema.sample import Sample, split_role
-from labelglot.schema.shape import Keypoints, Mask, Polygon, RotatedBox, Shape
+from labelglot.schema.shape import Ellipse, Keypoints, Mask, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close_numbers
 
 Lose = Callable[[str, str, int | None, str, Severity], None]
@@ -277,7 +277,7 @@ def allocate(slots: tuple[frozenset[GeometryKind], ...], signature: Signature) -
     for part, kind in rest:
         if part == "box" and placed_area:
             continue
-        slot = next((i for step in ladder.STEPS[cast(str, kind)] for i in free if step in slots[i]), None)
+        slot = next((i for step in ladder.STEPS[kind] for i in free if step in slots[i]), None)
         if slot is not None and not (part == "keypoints" and has_box):
             free.remove(slot)
             result.append((part, slot, False))
@@ -432,8 +432,8 @@ class _Objects:
         if a.shape is not None and result["shape"] is not a.shape:
             detail = details.get("shape", "not kept")
             code = f"shape.{detail}" if detail in ("holes", "parts") else f"shape.{a.shape.kind}"
-            text = {"holes": "holes are filled or become a mask", "parts": "each part becomes an object"}
-            lose(code, "shape", position, text.get(detail, detail), "warning")
+            sentences = {"holes": "holes are filled or become a mask", "parts": "each part becomes an object"}
+            lose(code, "shape", position, sentences.get(detail, detail), "warning")
         elif a.shape is None and result["shape"] is not None:
             lose("shape.lifted", "shape", position, f"{result['shape'].kind} made of what was there", "info")
         if a.keypoints is not None and result["keypoints"] is None:
@@ -473,11 +473,11 @@ class _Objects:
         if self.to_relative and size is not None and len(pieces) > 1:
             pieces[:] = [cast(Shape, map_points(p, 1 / size[0], 1 / size[1])) for p in pieces]
 
-    def _respell(self, value: ladder.Geometry, size: tuple[int, int] | None) -> ladder.Geometry:
+    def _respell(self, value: Any, size: tuple[int, int] | None) -> Any:
         boxes, points = self.holds.boxes, self.holds.points
         if isinstance(value, tuple):
             return boxes.read_box(boxes.write_box(cast(Any, value), size), size)
-        if isinstance(value, ladder.Ellipse):
+        if isinstance(value, Ellipse):
             x, y = points.read_points(points.write_points((value.cx, value.cy), size), size)
             return value.replace(cx=x, cy=y, rx=points.quantise(value.rx), ry=points.quantise(value.ry))
         return _map_rings(value, lambda ring: points.read_points(points.write_points(ring, size), size))
@@ -535,11 +535,11 @@ class _Objects:
             changes["id"] = kept
 
 
-def map_points(value: ladder.Geometry, sx: float, sy: float) -> ladder.Geometry:
+def map_points(value: Any, sx: float, sy: float) -> Any:
     """A geometry with x and y scaled. Masks stay as they are."""
     if isinstance(value, tuple):
         return (value[0] * sx, value[1] * sy, value[2] * sx, value[3] * sy)
-    if isinstance(value, ladder.Ellipse):
+    if isinstance(value, Ellipse):
         return value.replace(cx=value.cx * sx, cy=value.cy * sy, rx=value.rx * sx, ry=value.ry * sy)
     if isinstance(value, Mask):
         return value
@@ -559,7 +559,7 @@ def _numbers(value: Any) -> tuple[float, ...]:
         return value
     if isinstance(value, Polygon):
         return tuple(v for part in value.parts for ring in part for v in ring)
-    if isinstance(value, ladder.Ellipse):
+    if isinstance(value, Ellipse):
         return (value.cx, value.cy, value.rx, value.ry, value.angle)
     return tuple(value.corners if hasattr(value, "corners") else value.points)
 
@@ -640,7 +640,8 @@ def used_after(samples: Iterable[Sample], holds: Holds) -> tuple[str, ...]:
         reduced = project(sample, holds).sample
         if reduced is None:
             continue
-        for item in (*reduced.tags, *(reduced.annotations or ())):
+        items: list[Tag | Annotation] = [*reduced.tags, *(reduced.annotations or ())]
+        for item in items:
             if item.label is not None:
                 used.setdefault(item.label)
     return tuple(used)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from labelglot.schema.base import NOTHING, Extra, Frozen
 from labelglot.schema.label import Label, make_labels
@@ -225,7 +225,9 @@ class Dataset:
         provenance: Sequence[Step] = (),
         labels_complete: bool = True,
     ) -> None:
-        self.samples: SampleStream = samples if hasattr(samples, "partitions") else SampleList(samples)
+        self.samples: SampleStream = (
+            cast(SampleStream, samples) if hasattr(samples, "partitions") else SampleList(samples)
+        )
         self.labels = make_labels(labels)
         self.info = info or Info()
         self.provenance = tuple(provenance)

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from labelglot.errors import SourceError, UnsafeInput, UnsafePath
 from labelglot.storage.paths import safe_join, safe_relative
@@ -264,7 +264,7 @@ class _Archive(Source):
             return self.path.open("rb")
         import fsspec
 
-        return fsspec.open(self.url, "rb").open()  # type: ignore[no-any-return]
+        return cast(BinaryIO, fsspec.open(self.url, "rb").open())
 
     @property
     def refused(self) -> tuple[tuple[str, str], ...]:
@@ -339,7 +339,7 @@ class ZipSource(_Archive):
             stream = self._zip.open(info)
         if info.file_size > RATIO_FROM:
             guarded = _Guarded(stream, info.compress_size, f"{self.where}/{path}")
-            return io.BufferedReader(guarded, 1 << 16)  # type: ignore[return-value]
+            return io.BufferedReader(guarded, 1 << 16)
         return stream  # type: ignore[return-value]
 
     def size(self, path: str) -> int:
@@ -365,7 +365,7 @@ class TarSource(_Archive):
         import tempfile
 
         raw.seek(0)
-        plain = tempfile.TemporaryFile()
+        plain = tempfile.TemporaryFile()  # noqa: SIM115
         packed = raw.seek(0, io.SEEK_END)
         raw.seek(0)
         guarded = _Guarded(gzip.GzipFile(fileobj=raw), packed, self.where)
@@ -396,7 +396,7 @@ class TarSource(_Archive):
 
     def _open(self, path: str) -> BinaryIO:
         offset, size = self._members[path]
-        return io.BufferedReader(_Range(self._stream, offset, size, self._lock), 1 << 16)  # type: ignore[return-value]
+        return io.BufferedReader(_Range(self._stream, offset, size, self._lock), 1 << 16)
 
     def size(self, path: str) -> int:
         return self._members[path][1]

@@ -5,11 +5,10 @@ The header is ``{"labelglot": 1, "labels": [...], "info": {...}, "provenance": [
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-
 from labelglot.errors import LabelglotError
 from labelglot.plugin import (
     ANY_VALUE,
@@ -17,6 +16,7 @@ from labelglot.plugin import (
     File,
     Format,
     Holds,
+    IndexEntry,
     Info,
     Label,
     LabelHolds,
@@ -25,14 +25,13 @@ from labelglot.plugin import (
     Piece,
     Pieces,
     ReadContext,
-    Records,
     Report,
     Sample,
     Source,
     TagHolds,
     WriteContext,
 )
-from labelglot.schema import Step, from_plain, to_plain
+from labelglot.schema import Step, from_plain, slices, to_plain
 from labelglot.schema.canonical import VERSION, dumps
 
 DOCUMENT = "dataset.labelglot.jsonl"
@@ -85,12 +84,12 @@ class Labelglot(Format):
             for line in stream:
                 number += 1
                 if line.strip():
-                    offsets.append((number, place, len(line)))
+                    offsets.append((number, place))
                 place += len(line)
         labels = [from_plain(label, Label) for label in header.get("labels", [])]
         info = from_plain(header.get("info", {}), Info)
         provenance = [from_plain(step, Step) for step in header.get("provenance", [])]
-        return Dataset(Records(offsets, _Decoder(context, name)), labels, info, provenance)
+        return Dataset(_Lines(context, name, offsets), labels, info, provenance)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         yield Piece("samples", dumps(sample) + b"\n")
@@ -120,24 +119,35 @@ def _header(line: bytes, name: str) -> dict[str, Any]:
     return header
 
 
-class _Decoder:
-    """Reads the line at an offset; the source stays closed between chunks."""
+class _Lines:
+    """The sample lines of a document: (line number, offset) of each, read consecutively."""
 
-    def __init__(self, context: ReadContext, name: str) -> None:
-        self.context, self.name = context, name
-        self._stream: Any = None
+    def __init__(self, context: ReadContext, name: str, lines: Sequence[tuple[int, int]], ordinal: int = 0) -> None:
+        self.context, self.name, self.lines, self.ordinal = context, name, lines, ordinal
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"context": self.context, "name": self.name, "_stream": None}
+    def __len__(self) -> int:
+        return len(self.lines)
 
-    def __call__(self, record: tuple[int, int, int], ordinal: int, report: Report) -> Sample | None:
-        number, offset, length = record
-        if self._stream is None:
-            self._stream = self.context.source.open(self.name)
-        self._stream.seek(offset)
+    def partitions(self, n: int) -> Sequence[_Lines]:
+        return [_Lines(self.context, self.name, self.lines[a:b], a) for a, b in slices(len(self.lines), n)]
+
+    def index(self) -> Iterator[IndexEntry] | None:
+        return None
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        with self.context.source.open(self.name) as stream:
+            stream.seek(self.lines[0][1])
+            for number, line in enumerate(stream, self.lines[0][0]):
+                if number > self.lines[-1][0]:
+                    break
+                if line.strip():
+                    sample = self._decode(line, number, report)
+                    if sample is not None:
+                        yield sample
+
+    def _decode(self, line: bytes, number: int, report: Report) -> Sample | None:
         try:
-            plain = msgspec.json.decode(self._stream.read(length))
-            sample = from_plain(plain, Sample)
+            sample = from_plain(msgspec.json.decode(line), Sample)
         except (msgspec.MsgspecError, LabelglotError) as error:
             report.problem("labelglot.line", str(error), f"{self.name}:{number}", severity="error", action="skipped")
             return None

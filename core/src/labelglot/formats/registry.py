@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pluggy
-
 from labelglot import hooks
 from labelglot.errors import FormatUnknown, PluginError
 from labelglot.formats.base import Format
@@ -109,9 +108,9 @@ class Registry:
                 self._add(each() if isinstance(each, type) else each)
         own = vars(part).values() if hasattr(part, "__file__") else ()
         for value in list(own):
-            if isinstance(value, type) and issubclass(value, Format) and value.__module__ == part.__name__:
-                if "id" in value.__dict__ and value.id not in self._formats:
-                    self._add(value())
+            own_class = isinstance(value, type) and issubclass(value, Format) and value.__module__ == part.__name__
+            if own_class and "id" in value.__dict__ and value.id not in self._formats:
+                self._add(value())
 
     def _add(self, format: Format) -> None:
         if format.id in self._formats:

@@ -24,13 +24,11 @@ def test_masks_survive_string_rows_and_outlines(rows):
     assert g.from_row_major(g.to_row_major(counts, height, width), height, width) == counts
     assert g.mask_area(counts) == bitmap.sum()
     parts = g.rings_from_counts(counts, height, width)
-    filled = [g.rasterise([outer], height, width) for outer, _ in parts]
-    holes = [g.rasterise([hole], height, width) for _, found in parts for hole in found]
-    back = g.merge(filled) if filled else (height * width,)
-    if holes:
-        back = g.merge([back, g.merge(holes)], "difference")
-        inner = [f for f, (_, h) in zip(filled, parts, strict=True) if not h]
-        back = g.merge([back, *inner]) if inner else back
+    filled = [(height * width,)]
+    for outer, holes in parts:
+        pieces = [g.rasterise([ring], height, width) for ring in (outer, *holes)]
+        filled.append(g.merge(pieces, "difference"))
+    back = g.merge(filled)
     assert (g.to_bitmap(back, height, width) == bitmap).all()
 
 

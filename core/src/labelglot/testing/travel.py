@@ -1,0 +1,70 @@
+"""Round trips in memory, and what they must return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from labelglot.comparison import Change, compare
+from labelglot.engine.convert import read, write
+from labelglot.engine.executor import InProcess
+from labelglot.formats.base import Format, in_pixels
+from labelglot.formats.registry import Registry
+from labelglot.projection.project import ProjectedDataset, project_dataset
+from labelglot.report import Report
+from labelglot.schema import Dataset
+from labelglot.storage import MemorySource, MemoryTarget
+
+
+class Trip(NamedTuple):
+    """What was written, what was read back, and both reports."""
+
+    files: dict[str, bytes]
+    dataset: Dataset
+    written: Report
+    read: Report
+
+
+def store(
+    dataset: Dataset, format: Format, options: Mapping[str, Any] | None = None
+) -> tuple[dict[str, bytes], Report]:
+    """The files a format makes of a dataset."""
+    target = MemoryTarget()
+    outcome = write(dataset, target, format=format, options=options, registry=Registry(), executor=InProcess())
+    return target.content, outcome.report
+
+
+def load(files: Mapping[str, bytes], format: Format) -> tuple[Dataset, Report]:
+    """The dataset in some files, with every sample decoded."""
+    report = Report()
+    lazy = read(MemorySource(files), format=format, registry=Registry(), report=report)
+    samples = list(lazy.read(report))
+    return lazy.replace(samples=samples), report
+
+
+def travel(dataset: Dataset, format: Format, options: Mapping[str, Any] | None = None) -> Trip:
+    """Write a dataset in a format and read it back."""
+    files, written = store(dataset, format, options)
+    returned, report = load(files, format)
+    return Trip(files, returned, written, report)
+
+
+def projected(dataset: Dataset, format: Format) -> ProjectedDataset:
+    """What a round trip through the format must return, by its declaration."""
+    sized = dataset.replace(samples=[in_pixels(sample) for sample in dataset])
+    return project_dataset(sized, format.holds_with(format.WriteOptions()), True, format.geometry_bound_extra)
+
+
+def differences(dataset: Dataset, done: ProjectedDataset) -> set[tuple[str | None, int | str | None, str]]:
+    """Where a dataset and its projection really differ, as (sample key, object, aspect)."""
+    sized = dataset.replace(samples=[in_pixels(sample) for sample in dataset])
+    changes = compare(sized, done.dataset, labels=done.labels.keys, paths=done.paths, traces=done.traces)
+    return {(c.key, c.object, c.aspect) for c in changes}
+
+
+def unexpected(expected: Dataset, got: Dataset) -> list[Change]:
+    """Differences between what a round trip must return and what it did return."""
+    return list(compare(expected, got))
+
+
+__all__ = ["Trip", "differences", "load", "projected", "store", "travel", "unexpected"]

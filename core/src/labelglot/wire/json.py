@@ -1,0 +1,139 @@
+"""JSON as found in the wild: byte order marks, UTF-16, NaN, one bad record among a million good ones.
+
+Typed decoding with msgspec first; where a list as a whole does not fit its type, item by item, each misfit reported
+with its index.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from labelglot.errors import SourceError, UnsafeInput
+from labelglot.report import Report
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+TOO_DEEP = "it is nested too deeply"
+
+
+def dump(value: object) -> bytes:
+    """Compact JSON bytes. Floats are written so that they read back exactly."""
+    return _encoder.encode(value)
+
+
+def dump_lines(value: object, indent: int = 2) -> bytes:
+    """Indented JSON bytes with a final newline, for documents that people read."""
+    return msgspec.json.format(_encoder.encode(value), indent=indent) + b"\n"
+
+
+def unmark(data: bytes) -> bytes:
+    """UTF-8 without byte order mark."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            rest = data[len(mark) :]
+            return rest if encoding == "utf-8" else rest.decode(encoding, "replace").encode()
+    return data
+
+
+def load(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[assignment]
+    """The value of a document as ``type``. Raises :class:`SourceError` with the place of the first error."""
+    data = unmark(data)
+    try:
+        return msgspec.json.decode(data, type=type)
+    except msgspec.ValidationError as error:
+        raise SourceError(f"not what this format looks like: {error}", place) from error
+    except RecursionError as error:
+        raise UnsafeInput(TOO_DEEP, place) from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        return msgspec.convert(_lenient(data, place), type)
+    except msgspec.ValidationError as error:
+        raise SourceError(f"not what this format looks like: {error}", place) from error
+
+
+def _lenient(data: bytes, place: str) -> Any:
+    """What the standard library reads and msgspec refuses: NaN, Infinity, broken UTF-8."""
+    try:
+        return json.loads(data.decode("utf-8", "replace"))
+    except json.JSONDecodeError as error:
+        raise SourceError(
+            f"not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}", place, "is the file complete?"
+        ) from error
+    except RecursionError as error:
+        raise UnsafeInput(TOO_DEEP, place) from error
+
+
+def load_fields(data: bytes, place: str) -> dict[str, msgspec.Raw]:
+    """The top-level object of a document with its values still encoded."""
+    data = unmark(data)
+    try:
+        return msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    except RecursionError as error:
+        raise UnsafeInput(TOO_DEEP, place) from error
+    except msgspec.ValidationError as error:
+        raise SourceError(f"not what this format looks like: {error}", place) from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    plain = _lenient(data, place)
+    if not isinstance(plain, dict):
+        raise SourceError(f"an object was expected, found {type(plain).__name__}", place)
+    return {key: msgspec.Raw(json.dumps(value).encode()) for key, value in plain.items()}
+
+
+def load_items(
+    raw: bytes | msgspec.Raw | None, item: type[T], place: str, report: Report, code: str
+) -> list[T | None]:
+    """The items of an encoded list; ``None`` in place of each that does not fit, reported under ``code``.
+
+    Raises :class:`SourceError` if it is no list at all.
+    """
+    if raw is None:
+        return []
+    data = bytes(raw)
+    try:
+        return list(msgspec.json.decode(data, type=list[item]))  # type: ignore[valid-type]
+    except RecursionError as error:
+        raise UnsafeInput(TOO_DEEP, place) from error
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        pass
+    try:
+        parts: Sequence[Any] = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except msgspec.DecodeError:
+        parts = _lenient(data, place)
+        if not isinstance(parts, list):
+            raise SourceError(f"a list was expected, found {type(parts).__name__}", place) from None
+    found: list[T | None] = []
+    for position, part in enumerate(parts):
+        found.append(load_item(part, item, f"{place}[{position}]", report, code))
+    return found
+
+
+def load_item(part: Any, item: type[T], place: str, report: Report, code: str) -> T | None:
+    """One item (encoded or plain), or ``None`` and a problem under ``code``."""
+    try:
+        if isinstance(part, msgspec.Raw | bytes):
+            return msgspec.json.decode(part, type=item)
+        return msgspec.convert(part, item)
+    except msgspec.MsgspecError as error:
+        shown = bytes(part).decode("utf-8", "replace") if isinstance(part, msgspec.Raw | bytes) else part
+        report.problem(code, str(error), place, severity="error", raw=shown, action="skipped")
+    except RecursionError as error:
+        raise UnsafeInput(TOO_DEEP, place) from error
+    return None
+
+
+def rest(raw: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    """The fields of an object that a reader does not know, decoded; for ``extra``."""
+    names = frozenset(known)
+    return {
+        key: msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+        for key, value in raw.items()
+        if key not in names
+    }

@@ -1,0 +1,21 @@
+"""Numbers and lines of plain text files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def spell(value: float) -> str:
+    """The shortest text that reads back as the same number; whole numbers without point."""
+    if value == int(value) if -1e15 < value < 1e15 else False:
+        return str(int(value))
+    return repr(float(value))
+
+
+def lines(data: bytes) -> Iterator[tuple[int, str]]:
+    """(line number from 1, text without blanks at its ends) of each line that is not empty. Tolerates any encoding
+    and byte order marks."""
+    for number, line in enumerate(data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        text = line.strip()
+        if text:
+            yield number, text

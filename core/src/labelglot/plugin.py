@@ -16,6 +16,7 @@ from labelglot.formats.base import (
     under,
     with_suffix,
 )
+from labelglot.formats.document import Content, Document
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem
 from labelglot.formats.table import Group, Row, Table, number
 from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds
@@ -43,16 +44,17 @@ from labelglot.schema import (
     Tag,
     label_keys,
     make_labels,
+    merge_labels,
     split_role,
 )
 from labelglot.storage import Source
 
 __all__ = [
-    "ANY_VALUE", "NO_VALUE", "PERCENT_XYWH", "PIXELS", "PIXELS_XYWH", "RELATIVE", "RELATIVE_CENTER", "TEXT",
-    "Annotation", "AttributeSpec", "Box", "Convention", "Cuboid", "Dataset", "Ellipse", "File", "Format", "Group",
-    "Holds", "IndexEntry", "Info", "Keypoints", "Label", "LabelHolds", "LabelglotError", "Mask", "Match", "Naming",
-    "Options", "Pair", "PerImage", "Piece", "Pieces", "Points", "Polygon", "Polyline", "Problem", "ReadContext",
-    "Records", "Report", "Ring", "RotatedBox", "Row", "Sample", "Source", "Table", "Tag", "TagHolds", "WriteContext",
-    "hookimpl", "image_size", "in_pixels", "label_keys", "make_labels", "number", "pair_by_stem", "split_role",
-    "under", "with_suffix",
+    "ANY_VALUE", "Annotation", "AttributeSpec", "Box", "Content", "Convention", "Cuboid", "Dataset", "Document",
+    "Ellipse", "File", "Format", "Group", "Holds", "IndexEntry", "Info", "Keypoints", "Label", "LabelHolds",
+    "LabelglotError", "Mask", "Match", "NO_VALUE", "Naming", "Options", "PERCENT_XYWH", "PIXELS", "PIXELS_XYWH",
+    "Pair", "PerImage", "Piece", "Pieces", "Points", "Polygon", "Polyline", "Problem", "RELATIVE",
+    "RELATIVE_CENTER", "ReadContext", "Records", "Report", "Ring", "RotatedBox", "Row", "Sample", "Source", "TEXT",
+    "Table", "Tag", "TagHolds", "WriteContext", "hookimpl", "image_size", "in_pixels", "label_keys", "make_labels",
+    "merge_labels", "number", "pair_by_stem", "split_role", "under", "with_suffix",
 ]  # fmt: skip

@@ -51,7 +51,7 @@ class PerImage(Format):
     def read(self, context: ReadContext) -> Dataset:
         labels = self.labels(context)
         dataset = Dataset(Records(self.pairs(context), _PairDecoder(self, context)), labels or ())
-        return dataset if labels is not None else dataset.replace(labels_complete=False).complete()
+        return dataset if labels is not None else dataset.replace(labels_complete=False)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         yield File(self.annotation_path(sample, context), self.encode_file(sample, context))

@@ -80,7 +80,7 @@ class Table(Format):
             columns[table] = names
         labels = self.labels(context)
         dataset = Dataset(Records(groups, _GroupDecoder(self, context, columns)), labels or ())
-        return dataset if labels is not None else dataset.replace(labels_complete=False).complete()
+        return dataset if labels is not None else dataset.replace(labels_complete=False)
 
     def _read_table(self, table: str, context: ReadContext) -> tuple[list[Group], Mapping[str, int]]:
         rows: dict[str, list[Row]] = {}

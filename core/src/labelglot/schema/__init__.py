@@ -15,7 +15,7 @@ from labelglot.schema.dataset import (
     entry_of,
     slices,
 )
-from labelglot.schema.label import AttributeSpec, Label, label_keys, make_labels
+from labelglot.schema.label import AttributeSpec, Label, label_keys, make_labels, merge_labels
 from labelglot.schema.sample import Sample, split_role
 from labelglot.schema.shape import (
     Box,
@@ -36,6 +36,6 @@ __all__ = [
     "Annotation", "Attribute", "AttributeSpec", "Box", "Cuboid", "Dataset", "Ellipse", "Extra", "Frozen", "Id",
     "IndexEntry", "Info", "Keypoints", "Label", "Mask", "Origin", "Partition", "Points", "Polygon", "Polyline",
     "Records", "Ring", "RotatedBox", "Sample", "SampleList", "SampleStream", "Shape", "ShapeKind", "Step", "Tag",
-    "dumps", "entry_of", "from_plain", "json_schema", "label_keys", "loads", "make_labels", "slices", "split_role",
-    "to_plain",
+    "dumps", "entry_of", "from_plain", "json_schema", "label_keys", "loads", "make_labels", "merge_labels", "slices",
+    "split_role", "to_plain",
 ]  # fmt: skip

@@ -62,3 +62,14 @@ def make_labels(labels: Iterable[Label | str]) -> tuple[Label, ...]:
     given = [Label.trusted(key=item, name=item) if isinstance(item, str) else item for item in labels]
     keys = label_keys([label.name for label in given], [label.id for label in given])
     return tuple(label if label.key == key else label.replace(key=key) for label, key in zip(given, keys, strict=True))
+
+
+def merge_labels(tables: Iterable[Sequence[Label | str]]) -> tuple[Label, ...]:
+    """One table of several (one per split): labels of one key are one, the first definition counts; order of first
+    appearance. Classes of the same name are the same class, whatever number a split gives them.
+    """
+    found: dict[str, Label] = {}
+    for table in tables:
+        for label in make_labels(table):
+            found.setdefault(label.key, label)
+    return tuple(found.values())

@@ -1,0 +1,1 @@
+"""COCO family: instances, keypoints, results."""

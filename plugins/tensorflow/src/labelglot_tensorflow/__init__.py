@@ -1,0 +1,1 @@
+"""TensorFlow Object Detection API: TFRecord and CSV."""

@@ -1,0 +1,1 @@
+"""Pascal VOC family: detection XML, ImageNet localisation, rotated boxes, segmentation masks."""

@@ -1,0 +1,1 @@
+"""Microsoft VoTT JSON and CSV."""

@@ -1,0 +1,1 @@
+"""YOLO family: detection, segmentation, oriented boxes, pose, classification, Darknet."""

@@ -7,16 +7,18 @@ source order. A writer never decides what to drop: it is handed only what its ``
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from labelglot.errors import LabelglotError, UnsafePath
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Report
 from labelglot.schema import Dataset, Info, Label, Sample
-from labelglot.storage import Source
+from labelglot.storage import Source, clean_foreign, safe_relative
 from pydantic import BaseModel, ConfigDict
 
 
@@ -123,6 +125,17 @@ class WriteContext:
         return self.single if alone and self.single is not None else path
 
 
+class Place(NamedTuple):
+    """What an annotation file means by the name of an image.
+
+    ``path``: its identity; ``uri``: the name as written if it is no path inside the source; ``image``: the file.
+    """
+
+    path: str
+    uri: str | None = None
+    image: SourceImage | None = None
+
+
 class ReadContext:
     """What a reader works with: the source, its options, the images beside it, and the report. Picklable."""
 
@@ -140,6 +153,25 @@ class ReadContext:
         """The image an annotation file means by ``name``: full path, then suffix, then stem; ``None`` if not there."""
         found = self.images.find(name, folders)
         return None if found is None else SourceImage(self.source, found)
+
+    def place(self, name: str, folder: str = "", folders: Sequence[str] = ()) -> Place:
+        """Identity and file of the image that a document in ``folder`` calls ``name``; ``folders``: where else it may be.
+
+        A relative name is seen from the document's folder (``../images/a.jpg`` works); an absolute, Windows or URL name
+        is kept as ``uri`` and its path is that of the file found, or its own without what is foreign. Raises
+        :class:`LabelglotError` for a name that names nothing.
+        """
+        seen = _seen_from(folder, name)
+        if seen is not None and seen in self.images:
+            return Place(seen, None, SourceImage(self.source, seen))
+        image = self.image(name, (folder, *folders))
+        if seen is not None:
+            return Place(image.path if image is not None and folder else seen, None, image)
+        if image is not None:
+            return Place(image.path, name, image)
+        for foreign in clean_foreign(name):
+            return Place(under(folder, foreign), name)
+        raise LabelglotError(f"{name!r} names no image")
 
 
 class Format:
@@ -201,6 +233,17 @@ class Format:
         return sample.path
 
 
+def _seen_from(folder: str, name: str) -> str | None:
+    """A relative name as path from the root, ``None`` if it leaves the root or is not relative."""
+    if "\\" in name:
+        return None
+    joined = posixpath.normpath(under(folder, name))
+    try:
+        return joined if not name.startswith("/") and safe_relative(joined) == joined else None
+    except UnsafePath:
+        return None
+
+
 def under(folder: str, path: str) -> str:
     """``folder/path``, or just the path if the folder is empty."""
     return f"{folder}/{path}" if folder else path
@@ -238,8 +281,6 @@ def in_pixels(sample: Sample) -> Sample:
 
 def image_size(image: ImageHandle) -> tuple[int, int] | None:
     """Displayed (width, height) from the header, ``None`` if the file is not an image that can be read."""
-    from labelglot.errors import LabelglotError
-
     try:
         info = image.info()
     except (LabelglotError, OSError):

@@ -41,6 +41,10 @@ class ImageIndex:
             found.setdefault(stem(path.rpartition("/")[2]), []).append(path)
         return found
 
+    def __contains__(self, path: str) -> bool:
+        """Whether there is an image at exactly this path."""
+        return path in self._all
+
     def find(self, name: str, folders: Sequence[str] = ()) -> str | None:
         """The image called ``name``, looked up in each of ``folders`` first; ``None`` if there is none or several."""
         found = self._find(name, folders)
@@ -51,6 +55,8 @@ class ImageIndex:
         return found
 
     def _find(self, name: str, folders: Sequence[str]) -> str | None:
+        if not self.paths:
+            return None
         for candidate in clean_foreign(name):
             for folder in (*folders, ""):
                 path = f"{folder.strip('/')}/{candidate}" if folder.strip("/") else candidate

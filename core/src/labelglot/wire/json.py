@@ -7,6 +7,7 @@ with its index.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+PEEK_DEPTH = 30
 TOO_DEEP = "it is nested too deeply"
 
 
@@ -61,13 +63,77 @@ def load(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[ass
 def _lenient(data: bytes, place: str) -> Any:
     """What the standard library reads and msgspec refuses: NaN, Infinity, broken UTF-8."""
     try:
-        return json.loads(data.decode("utf-8", "replace"))
+        return _without_surrogates(json.loads(data.decode("utf-8", "replace")))
     except json.JSONDecodeError as error:
         raise SourceError(
             f"not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}", place, "is the file complete?"
         ) from error
     except RecursionError as error:
         raise UnsafeInput(TOO_DEEP, place) from error
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Half characters (``"\\ud800"``) replaced, because no text that holds one can be written."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<mark>[\[\]{},:])|(?P<text>"(?:[^"\\]|\\.)*")|(?P<word>-?\w[\w.+-]*)(?=[\s,\]}])|(?P<cut>.))""", re.DOTALL
+)
+_WORDS = {"true": True, "false": False, "null": None}
+
+
+def peek(head: bytes) -> Any:
+    """The value a document begins with, from its first bytes: whatever is cut off is missing. ``None`` if it is no
+    JSON. For :meth:`Format.detect`; numbers come as floats.
+    """
+    root: list[Any] = []
+    stack: list[list[Any] | dict[str, Any]] = [root]
+    keys: list[str | None] = [None]
+    for token in _TOKEN.finditer(unmark(head).decode("utf-8", "ignore")):
+        mark = token["mark"]
+        if mark in ("]", "}"):
+            if len(stack) == 1:
+                break
+            stack.pop()
+            keys.pop()
+            continue
+        if mark in (",", ":"):
+            continue
+        if token["cut"] is not None or len(stack) > PEEK_DEPTH:
+            break
+        try:
+            value = {"[": [], "{": {}}[mark] if mark else _scalar(token)
+        except ValueError:
+            break
+        inside = stack[-1]
+        if isinstance(inside, list):
+            inside.append(value)
+        elif keys[-1] is None:
+            if not isinstance(value, str):
+                break
+            keys[-1] = value
+            continue
+        else:
+            inside[keys[-1]] = value
+            keys[-1] = None
+        if mark:
+            stack.append(value)
+            keys.append(None)
+    return root[0] if root else None
+
+
+def _scalar(token: re.Match[str]) -> Any:
+    if token["text"] is not None:
+        return json.loads(token["text"], strict=False)
+    word = token["word"]
+    return _WORDS[word] if word in _WORDS else float(word)
 
 
 def load_fields(data: bytes, place: str) -> dict[str, msgspec.Raw]:
@@ -85,6 +151,23 @@ def load_fields(data: bytes, place: str) -> dict[str, msgspec.Raw]:
     if not isinstance(plain, dict):
         raise SourceError(f"an object was expected, found {type(plain).__name__}", place)
     return {key: msgspec.Raw(json.dumps(value).encode()) for key, value in plain.items()}
+
+
+def load_parts(data: bytes, place: str) -> list[msgspec.Raw]:
+    """The top-level list of a document with its items still encoded."""
+    data = unmark(data)
+    try:
+        return msgspec.json.decode(data, type=list[msgspec.Raw])
+    except RecursionError as error:
+        raise UnsafeInput(TOO_DEEP, place) from error
+    except msgspec.ValidationError as error:
+        raise SourceError(f"not what this format looks like: {error}", place) from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    plain = _lenient(data, place)
+    if not isinstance(plain, list):
+        raise SourceError(f"a list was expected, found {type(plain).__name__}", place)
+    return [msgspec.Raw(json.dumps(value).encode()) for value in plain]
 
 
 def load_items(

@@ -141,13 +141,36 @@ class ReadContext:
 
     def __init__(self, source: Source, options: Any, report: Report) -> None:
         self.source, self.options, self.report = source, options, report
+        self._refused: set[tuple[str, str]] = set()
 
     @cached_property
     def images(self) -> ImageIndex:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source, "options": self.options, "report": Report()}
+        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused}
+
+    def reserve(self, names: Iterable[tuple[str, str]], folders: Sequence[str] = ()) -> None:
+        """Announce all images that are listed, as (folder of the document, name), before :meth:`place` is asked for one.
+
+        A file that one of them names exactly, or that several mean loosely (by suffix or stem), is then not taken for
+        the image of another.
+        """
+        if not self.images.paths:
+            return
+        exact: set[str] = set()
+        loose: dict[str, set[tuple[str, str]]] = {}
+        for folder, name in names:
+            seen = _seen_from(folder, name)
+            if seen is not None and seen in self.images:
+                exact.add(seen)
+                continue
+            found = self.images.find(name, (folder, *folders))
+            if found is not None:
+                loose.setdefault(found, set()).add((folder, name))
+        for path, claims in loose.items():
+            if path in exact or len(claims) > 1:
+                self._refused |= claims
 
     def image(self, name: str, folders: Sequence[str] = ()) -> SourceImage | None:
         """The image an annotation file means by ``name``: full path, then suffix, then stem; ``None`` if not there."""
@@ -164,7 +187,7 @@ class ReadContext:
         seen = _seen_from(folder, name)
         if seen is not None and seen in self.images:
             return Place(seen, None, SourceImage(self.source, seen))
-        image = self.image(name, (folder, *folders))
+        image = None if (folder, name) in self._refused else self.image(name, (folder, *folders))
         if seen is not None:
             return Place(image.path if image is not None and folder else seen, None, image)
         if image is not None:

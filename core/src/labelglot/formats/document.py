@@ -17,12 +17,14 @@ class Content(NamedTuple):
 
     ``labels``: the class table, ``None`` if the document has none (classes are then collected from the objects).
     ``shared``: what decoding any of its records needs besides (a map of class ids, image folders...).
+    ``names``: the images its records name, if that is known; see :meth:`ReadContext.reserve`.
     """
 
     records: Sequence[Any]
     labels: Sequence[Label | str] | None = None
     info: Info | None = None
     shared: Any = None
+    names: Sequence[str] = ()
 
 
 class Document(Format):
@@ -62,6 +64,7 @@ class Document(Format):
         opened: list[tuple[str, str | None, Any]] = []
         tables: list[Sequence[Label | str] | None] = []
         info: Info | None = None
+        names: list[tuple[str, str]] = []
         for path, split in self.inputs(context):
             try:
                 content = self.parse(context.source.read(path), path, context)
@@ -73,9 +76,11 @@ class Document(Format):
             records += [(len(opened), record) for record in content.records]
             opened.append((path, split, content.shared))
             tables.append(content.labels)
+            names += [(path.rpartition("/")[0], name) for name in content.names]
             info = info or content.info
         if not opened:
             raise LabelglotError(f"no {self.name} document in it can be read", context.source.where)
+        context.reserve(names)
         labels = merge_labels(table for table in tables if table is not None)
         return Dataset(
             Records(records, _RecordDecoder(self, context, opened)), labels, info, labels_complete=None not in tables

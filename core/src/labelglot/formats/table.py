@@ -78,6 +78,7 @@ class Table(Format):
             found, names = self._read_table(table, context)
             groups += found
             columns[table] = names
+        context.reserve((group.table.rpartition("/")[0], group.image) for group in groups)
         labels = self.labels(context)
         dataset = Dataset(Records(groups, _GroupDecoder(self, context, columns)), labels or ())
         return dataset if labels is not None else dataset.replace(labels_complete=False)

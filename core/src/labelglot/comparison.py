@@ -139,9 +139,9 @@ def _bags(
 
 
 def compare_labels(a: Sequence[Label], b: Sequence[Label], keys: Mapping[str, str] | None = None) -> Iterator[Change]:
-    """Differences of two class tables. ``keys``: the key in ``b`` of a key in ``a``, where it changed."""
-    mapped = {label.key: (keys or {}).get(label.key, label.key) for label in a}
-    theirs = {label.key: label for label in b}
+    """Differences of two class tables. ``keys``: the key in ``b`` of each key in ``a`` that is still there."""
+    mapped = {label.key: label.key if keys is None else keys.get(label.key) for label in a}
+    theirs: dict[str | None, Label] = {label.key: label for label in b}
     for label in a:
         other = theirs.get(mapped[label.key])
         if other is None:
@@ -180,12 +180,13 @@ def compare(
 ) -> Iterator[Change]:
     """Differences of two datasets: info, classes, then samples.
 
-    Samples are matched by key, then by path. ``labels`` and ``paths`` say what became of label keys and sample keys;
+    Samples are matched by key, then by path. ``labels`` and ``paths`` say what became of label keys (all that are still
+    there) and sample keys (those that changed);
     with ``traces`` annotations are paired by what a projection did instead of by ``pairing``.
     """
     keys = labels or {}
     yield from compare_info(a.info, b.info)
-    yield from compare_labels(a.labels, b.labels, keys)
+    yield from compare_labels(a.labels, b.labels, labels)
     theirs = list(b)
     by_key = {sample.key: i for i, sample in enumerate(theirs)}
     by_path: dict[str, list[int]] = {}

@@ -202,7 +202,7 @@ def load_item(part: Any, item: type[T], place: str, report: Report, code: str) -
     """One item (encoded or plain), or ``None`` and a problem under ``code``."""
     try:
         if isinstance(part, msgspec.Raw | bytes):
-            return msgspec.json.decode(part, type=item)
+            return _decode(bytes(part), place, item)
         return msgspec.convert(part, item)
     except msgspec.MsgspecError as error:
         shown = bytes(part).decode("utf-8", "replace") if isinstance(part, msgspec.Raw | bytes) else part
@@ -210,6 +210,19 @@ def load_item(part: Any, item: type[T], place: str, report: Report, code: str) -
     except RecursionError as error:
         raise UnsafeInput(TOO_DEEP, place) from error
     return None
+
+
+def _decode(data: bytes, place: str, type: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=type)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        try:
+            plain = _lenient(data, place)
+        except SourceError:
+            raise error from None
+        return msgspec.convert(plain, type)
 
 
 def rest(raw: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:

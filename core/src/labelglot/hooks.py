@@ -1,5 +1,7 @@
 """Hook specifications. A plugin implements any of them with ``@labelglot.hookimpl``.
 
+A module with implementations is installed by an entry point of the group ``labelglot`` that names the module
+(``studio = "labelglot_studio"``), a format by one that names its class.
 The version of this interface is ``HOOK_API``; a plugin built for another major version is refused with a clear word.
 """
 

@@ -13,8 +13,7 @@ import pluggy
 from labelglot import hooks
 from labelglot.errors import FormatUnknown, PluginError
 from labelglot.formats.base import Format
-
-GROUP = "labelglot"
+from labelglot.installed import Entry, entries
 
 
 class BrokenPlugin(NamedTuple):
@@ -31,13 +30,6 @@ class BrokenPlugin(NamedTuple):
         return f'plugin "{self.name}"{shipped} could not be imported: {self.cause}'
 
 
-class _Entry(NamedTuple):
-    name: str
-    package: str
-    version: str
-    point: Any
-
-
 class Registry:
     """A set of formats and hook implementations. Independent of any other registry.
 
@@ -45,11 +37,13 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._formats: dict[str, Format] = {}
         self._aliases: dict[str, str] = {}
         self._broken: dict[str, BrokenPlugin] = {}
         self._conflicts: list[str] = []
+        self._loaded: set[str] = set()
+        self._shipped: dict[str, Entry] = {}
         self._manager = pluggy.PluginManager("labelglot")
         self._manager.add_hookspecs(hooks)
 
@@ -62,18 +56,14 @@ class Registry:
 
     def refresh(self) -> None:
         """Read the metadata again, e.g. after a package was installed."""
-        from importlib.metadata import entry_points
-
-        for point in sorted(entry_points(group=GROUP), key=lambda p: p.name):
-            dist = point.dist
-            package, version = (dist.name, dist.version) if dist else ("", "")
-            known = self._entries.get(point.name)
-            if known is not None and known.package != package:
+        for entry in entries():
+            known = self._entries.get(entry.name)
+            if known is not None and known.package != entry.package:
                 self._conflicts.append(
-                    f'"{point.name}" comes from {known.package} and {package}; {known.package} is used'
+                    f'"{entry.name}" comes from {known.package} and {entry.package}; {known.package} is used'
                 )
                 continue
-            self._entries[point.name] = _Entry(point.name, package, version, point)
+            self._entries[entry.name] = entry
         for name in filter(None, os.environ.get("LABELGLOT_PLUGINS", "").split(os.pathsep)):
             self.load_file(Path(name))
 
@@ -117,7 +107,9 @@ class Registry:
             raise PluginError(f'a format "{format.id}" is registered already', hint="give yours another id")
         self._formats[format.id] = format
         for alias in format.aliases:
-            self._aliases.setdefault(alias, format.id)
+            owner = self._aliases.setdefault(alias, format.id)
+            if owner != format.id:
+                self._conflicts.append(f'alias "{alias}" is claimed by {owner} and {format.id}; {owner} is used')
 
     def add_hookspecs(self, module: Any) -> None:
         """Let a family of plugins bring hooks of its own."""
@@ -125,12 +117,34 @@ class Registry:
 
     @property
     def hook(self) -> Any:
-        """Call hooks: ``registry.hook.progress(...)``."""
+        """Call hooks: ``registry.hook.progress(...)``. Imports the hook plugins, not the formats."""
+        self._load_hook_plugins()
         return self._manager.hook
 
+    def _load_hook_plugins(self) -> None:
+        for name, entry in self._entries.items():
+            if entry.is_module and name not in self._loaded:
+                self._load(name)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The entry points this registry knows, by name."""
+        return tuple(self._entries[name] for name in sorted(self._entries))
+
+    def unknown_hooks(self) -> tuple[str, ...]:
+        """Hook implementations of plugins loaded so far that no specification knows, so nobody will call them."""
+        found = []
+        for plugin in self._manager.get_plugins():
+            owner = self._manager.get_canonical_name(plugin)
+            for caller in self._manager.get_hookcallers(plugin) or ():
+                if not caller.has_spec():
+                    found.append(f"{owner}: {caller.name}")
+        return tuple(sorted(found))
+
     def ids(self) -> tuple[str, ...]:
-        """Ids of all formats, without importing any plugin."""
-        return tuple(sorted((set(self._entries) | set(self._formats)) - set(self._broken)))
+        """Ids of all formats, without importing them (hook plugins are imported: they may bring formats)."""
+        self._load_hook_plugins()
+        named = {name for name, entry in self._entries.items() if not entry.is_module}
+        return tuple(sorted((named | set(self._formats)) - set(self._broken)))
 
     def get(self, id: str) -> Format:
         """The format with this id or alias. Imports that plugin alone (aliases of unloaded plugins load all).
@@ -155,8 +169,10 @@ class Registry:
         if name in self._formats:
             return self._formats[name]
         entry = self._entries.get(name)
-        if entry is None or name in self._broken:
+        if entry is None or name in self._loaded:
             return None
+        self._loaded.add(name)
+        before = set(self._formats)
         try:
             loaded = entry.point.load()
             api = getattr(loaded, "LABELGLOT_HOOK_API", hooks.HOOK_API)
@@ -164,12 +180,16 @@ class Registry:
                 raise PluginError(f"it is built for hook API {api}, this labelglot has {hooks.HOOK_API}")
             made = loaded() if isinstance(loaded, type) else loaded
             if isinstance(made, Format):
+                if made.id != name:
+                    raise PluginError(f'its entry point is called "{name}", but the id of its format is "{made.id}"')
                 self._add(made)
             else:
                 self.register(made)
         except Exception as error:
             self._broken[name] = BrokenPlugin(name, entry.package, entry.version, error, traceback.format_exc())
             return None
+        finally:
+            self._shipped.update(dict.fromkeys(self._formats.keys() - before, entry))
         return self._formats.get(name)
 
     def formats(self) -> tuple[Format, ...]:
@@ -183,12 +203,17 @@ class Registry:
         return dict(self._broken)
 
     def conflicts(self) -> tuple[str, ...]:
-        """Names that two packages claim, and which one is used."""
-        return tuple(self._conflicts)
+        """Names that two plugins claim, and which one is used. Aliases are only known of formats loaded so far."""
+        shadowed = (
+            f'alias "{alias}" of {owner} is the id of another format; the format "{alias}" is used'
+            for alias, owner in sorted(self._aliases.items())
+            if alias in self._formats and alias != owner
+        )
+        return (*self._conflicts, *shadowed)
 
     def origin(self, id: str) -> tuple[str, str]:
         """(package, version) that ships a format; empty strings for one registered by hand."""
-        entry = self._entries.get(id)
+        entry = self._shipped.get(id) or self._entries.get(id)
         return (entry.package, entry.version) if entry else ("", "")
 
     def __contains__(self, id: str) -> bool:

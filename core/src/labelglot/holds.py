@@ -15,6 +15,9 @@ ANY_VALUE: frozenset[ValueKind] = frozenset({"bool", "int", "float", "str", "lis
 TEXT: frozenset[ValueKind] = frozenset({"str"})
 NO_VALUE: frozenset[ValueKind] = frozenset()
 
+SPLIT_NAME = r"\w(?:[\w .+()-]*[\w+()-])?"
+"""Names of splits that can be part of a file name on any system."""
+
 
 class LabelHolds(Frozen):
     """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives; ``ids_required``: classes
@@ -80,7 +83,9 @@ class Holds(Frozen):
     ``empty``: images without objects are kept.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
     ``size``: the image size is written; otherwise it survives only if the image itself does.
-    ``splits``: any name, a fixed set, or none; ``several_splits``: an image may be in more than one;
+    ``relative``: coordinates of images of unknown size may be fractions or pixels, and which is written down.
+    ``splits``: any name, a fixed set, or none (the engine then writes one folder per split); ``several_splits``: an
+    image may be in more than one; ``split_names``: what a split's name must match, by default fit for a file name;
     ``split_required``: the split given to images that have none (``None``: not needed).
     ``extra``: owners (format ids) of opaque extras that are written back.
     """
@@ -109,9 +114,11 @@ class Holds(Frozen):
     sample_ids: IdKind = "none"
     sample_ids_required: bool = False
     size: bool = True
+    relative: bool = False
     uri: bool = False
     splits: Literal["any", "none"] | frozenset[str] = "none"
     several_splits: bool = False
+    split_names: str | None = SPLIT_NAME
     split_required: str | None = None
     sequence: bool = False
     frame: bool = False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError, PluginError
-from labelglot.formats.base import File, Format, WriteContext, in_pixels
+from labelglot.formats.base import File, Format, WriteContext, in_pixels, under
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, SourceImage
 from labelglot.projection.project import Plan, reduce_sample
@@ -68,7 +68,10 @@ class Sliced:
 
 
 class Job(NamedTuple):
-    """What all chunks of a conversion share. ``staging``: folder to write files into directly."""
+    """What all chunks of a conversion share.
+
+    ``staging``: folder to write files into directly. ``folders``: each split is a dataset in a folder of its own.
+    """
 
     format: Format
     context: WriteContext
@@ -77,6 +80,7 @@ class Job(NamedTuple):
     images: str
     staging: str | None
     spool: str | None
+    folders: bool = False
 
 
 class ImageCopy(NamedTuple):
@@ -87,15 +91,20 @@ class ImageCopy(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What became of a chunk. ``pieces``: (slot, bytes) or, in ``spool``, (slot, length) in the order of the file."""
+    """What became of a chunk.
+
+    ``pieces``: bytes by (folder, slot) or, in ``spool``, ``lengths`` in the order of the file. ``folders``: those its
+    samples went to.
+    """
 
     ordinal: int
     report: Report
     files: tuple[tuple[str, bytes], ...]
-    pieces: tuple[tuple[str, bytes], ...]
+    pieces: tuple[tuple[tuple[str, str], bytes], ...]
     images: tuple[ImageCopy, ...]
+    folders: tuple[str, ...]
     spool: str | None = None
-    lengths: tuple[tuple[str, int], ...] = ()
+    lengths: tuple[tuple[tuple[str, str], int], ...] = ()
 
 
 class _Losses:
@@ -124,7 +133,9 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     report = Report()
     losses = _Losses(report)
     files: list[tuple[str, bytes]] = []
-    pieces: dict[str, list[bytes]] = {}
+    pieces: dict[tuple[str, str], list[bytes]] = {}
+    folders: dict[str, None] = {}
+    folder = ""
     images: list[ImageCopy] = []
     number = work.first_annotation
     format, context = job.format, job.context
@@ -141,16 +152,20 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             continue
         report.count("samples.written")
         report.count("annotations.written", len(reduced.annotations or ()))
+        if job.folders:
+            folder = reduced.split or ""
+            folders.setdefault(folder)
+            reduced = reduced.replace(splits=())
         try:
             for made in format.encode(reduced, context, ordinal):
                 if isinstance(made, File):
                     data = made.data if isinstance(made.data, bytes) else b"".join(made.data)
                     if staging is None:
-                        files.append((made.path, data))
+                        files.append((under(folder, made.path), data))
                     else:
-                        _write(staging, made.path, data)
+                        _write(staging, under(folder, made.path), data)
                 else:
-                    pieces.setdefault(made.slot, []).append(made.data)
+                    pieces.setdefault((folder, made.slot), []).append(made.data)
         except LabelglotError as error:
             report.problem(
                 f"{format.id}.write", error.message, error.place, severity="error", key=sample.key, action="skipped"
@@ -162,7 +177,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             raise PluginError(
                 f"{format.id} failed to write {sample.key}: {error!r}", hint="report it to the plugin's author"
             ) from error
-        copy = _image(job, reduced, report)
+        copy = _image(job, reduced, folder, report)
         if copy is not None and not (staging is not None and _place(staging, copy, job.images)):
             images.append(copy)
     losses.finish()
@@ -173,11 +188,11 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             for _, data in joined:
                 stream.write(data)
         lengths = tuple((slot, len(data)) for slot, data in joined)
-        return Receipt(work.ordinal, report, tuple(files), (), tuple(images), name, lengths)
-    return Receipt(work.ordinal, report, tuple(files), joined, tuple(images))
+        return Receipt(work.ordinal, report, tuple(files), (), tuple(images), tuple(folders), name, lengths)
+    return Receipt(work.ordinal, report, tuple(files), joined, tuple(images), tuple(folders))
 
 
-def _image(job: Job, sample: Sample, report: Report) -> ImageCopy | None:
+def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy | None:
     if sample.image is None:
         report.count("images.missing")
         return None
@@ -188,7 +203,7 @@ def _image(job: Job, sample: Sample, report: Report) -> ImageCopy | None:
     if path is None:
         return None
     report.count("images.written")
-    return ImageCopy(path, sample.image)
+    return ImageCopy(under(folder, path), sample.image)
 
 
 def _write(staging: Path, path: str, data: bytes) -> None:

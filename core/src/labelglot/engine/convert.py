@@ -13,18 +13,17 @@ from labelglot.engine.chunk import Job, Receipt, Work, run_chunk
 from labelglot.engine.executor import Cancel, Executor, Poisoned, local_executor
 from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
 from labelglot.errors import LossRefused, StrictError
-from labelglot.formats.base import Format, Pieces, WriteContext
+from labelglot.formats.base import Format, Pieces, WriteContext, under
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import Holds
 from labelglot.images import ImageIndex, SourceImage
 from labelglot.options import parse_options
 from labelglot.projection.labels import LabelPlan, project_labels
-from labelglot.projection.naming import NamePlan
+from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Problem, Report
-from labelglot.schema import Dataset, Sample, Step
-from labelglot.schema.base import Id
-from labelglot.storage import Source, Target, clean_foreign, open_source, open_target, safe_relative
+from labelglot.schema import Dataset, Label, Sample, Step, join_splits, split_role, with_seen
+from labelglot.storage import Source, Target, open_source, open_target
 
 ImageMode = Literal["copy", "link", "none"]
 CHUNK = 500
@@ -115,7 +114,15 @@ def _read(
     from labelglot.formats.base import ReadContext
 
     chosen = parse_options(format.ReadOptions, options or {}, f"{format.id} reader")
-    dataset = format.read(ReadContext(source, chosen, report))
+    folders = split_folders(source) if format.holds.splits == "none" else ()
+    if folders:
+        parts = [
+            (split, format.read(ReadContext(source.below(split), chosen, report)))
+            for split in folders
+        ]
+        dataset = join_splits(parts)
+    else:
+        dataset = format.read(ReadContext(source, chosen, report))
     for name, reason in source.refused:
         report.problem(
             "path.unsafe", f"{name!r} is not read: {reason}", source.where, severity="error", action="skipped"
@@ -125,6 +132,25 @@ def _read(
     if image_dir is not None:
         dataset = dataset.map(AttachImages(resolve_source(image_dir, registry)))
     return dataset
+
+
+def split_folders(source: Source) -> tuple[str, ...]:
+    """The folders at the top of a source if they are splits: each one some kind of train, val or test, nothing beside
+    them but a README. Formats without splits are written and read this way, one dataset per folder.
+    """
+    if source.focus is not None:
+        return ()
+    tops: dict[str, None] = {}
+    for path in source.files():
+        top, slash, _ = path.partition("/")
+        if not slash and not top.upper().startswith(("README", "LICENSE")):
+            return ()
+        if slash:
+            tops.setdefault(top)
+    roles = {"train": 0, "val": 1, "test": 2}
+    if not tops or any(split_role(top) is None for top in tops):
+        return ()
+    return tuple(sorted(tops, key=lambda top: (roles[split_role(top) or "test"], top)))
 
 
 def convert(
@@ -176,11 +202,15 @@ def write(
     registry: Registry | None = None,
     executor: Executor | None = None,
     cancel: Cancel | None = None,
+    chunk: int | None = None,
     report: Report | None = None,
     source: str = "",
     source_format: str = "",
 ) -> Conversion:
-    """Write a dataset in a format: reduced to what it holds, every reduction in the report."""
+    """Write a dataset in a format: reduced to what it holds, every reduction in the report.
+
+    ``chunk``: samples per chunk of work; the output does not depend on it.
+    """
     registry = registry or default_registry()
     writer = registry.get(format) if isinstance(format, str) else format
     report = report or Report()
@@ -191,14 +221,13 @@ def write(
         executor, workers = local_executor(workers, len(dataset))
     total = len(dataset)
     events.started(source, str(target), source_format, writer.id, total)
-    prepared = prepare(dataset, writer, chosen, images, executor, cancel, report)
     with _target(target, overwrite, writer, registry) as place:
+        prepared = prepare(dataset, writer, chosen, images, executor, cancel, report, place.single, chunk or CHUNK)
         context = prepared.context
-        context.single = place.single
         with tempfile.TemporaryDirectory(prefix="labelglot-") as spool:
             job = Job(
                 writer, context, prepared.holds, prepared.plan, images,
-                str(place.staging) if place.staging else None, spool,
+                str(place.staging) if place.staging else None, spool, prepared.folders,
             )  # fmt: skip
             spooled = _Spool()
             run = executor.run(run_chunk, job, prepared.work, cancel)
@@ -206,9 +235,9 @@ def write(
                 _take(receipt, place, spooled, report, writer)
                 events.progress("samples", done, total)
             _decide(report, strict, lossless, source_format, writer.id)
-            for file in writer.assemble(context, Pieces(spooled.streams())):
-                place.write(file.path, file.data)
-        report.counts.pop("", None)
+            for folder, streams in spooled.folders(prepared.folders):
+                for file in writer.assemble(context, Pieces(streams)):
+                    place.write(under(folder, file.path), file.data)
     events.finished(report)
     return Conversion(source, str(target), source_format, writer.id, report)
 
@@ -224,29 +253,42 @@ def _target(target: Any, overwrite: bool, writer: Format, registry: Registry) ->
 
 
 class Prepared(NamedTuple):
-    """Everything decided before the first sample is encoded."""
+    """Everything decided before the first sample is encoded. ``folders``: one folder per split (see ``plan_names``)."""
 
     context: WriteContext
     holds: Holds
     plan: Plan
     work: list[Work]
     labels: LabelPlan
+    folders: bool
 
 
 def prepare(
-    dataset: Dataset, writer: Format, options: Any, images: str, executor: Executor, cancel: Cancel, report: Report
+    dataset: Dataset,
+    writer: Format,
+    options: Any,
+    images: str,
+    executor: Executor,
+    cancel: Cancel,
+    report: Report,
+    single: str | None = None,
+    chunk: int = CHUNK,
 ) -> Prepared:
     """Survey the dataset and decide labels, names, numbers and chunks for a writer."""
     holds = writer.holds_with(options)
-    dataset = dataset.complete()
-    chunks = max(1, -(-len(dataset) // CHUNK))
+    chunks = max(1, -(-len(dataset) // chunk))
     survey = _survey(dataset, writer, holds, executor, cancel, chunks)
-    used = None if survey.used is None else tuple(survey.used)
-    labels = project_labels(dataset.labels, holds, used)
+    labels = project_labels(survey.labels, holds, survey.used)
     info, info_losses = project_info(dataset.info, holds)
     for loss in (*labels.losses, *info_losses):
         report.lose(loss)
-    names = plan_names(survey.entries, holds, report)
+
+    def unsafe(key: str, path: str, inside: str) -> None:
+        message = f"the image is called {path!r}"
+        report.problem("path.unsafe", message, key=key, raw=path, action=f"written as {inside}")
+
+    names = plan_names(survey.entries, holds, single is None, unsafe)
+    report.renamed.update(names.paths)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
         names.renumber, writer.geometry_bound_extra,
@@ -255,7 +297,10 @@ def prepare(
         labels.keys.get(label, label): {name: tuple(sorted(kinds)) for name, kinds in found.items()}
         for label, found in survey.attributes.items()
     }
-    context = WriteContext(labels.labels, info, options, names.splits, images != "none", len(dataset), None, attributes)
+    context = WriteContext(
+        labels.labels, info, options, (None,) if names.folders else names.splits, images != "none", len(dataset),
+        single, attributes,
+    )  # fmt: skip
     work = []
     place = number = 0
     for part in dataset.partitions(chunks):
@@ -263,11 +308,12 @@ def prepare(
         if survey.numbers:
             number += sum(survey.numbers[place : place + len(part)])
             place += len(part)
-    return Prepared(context, holds, plan, work, labels)
+    return Prepared(context, names.holds, plan, work, labels, names.folders)
 
 
 class _Survey(NamedTuple):
-    entries: Iterable[tuple[str, str, tuple[str, ...], Id | None]]
+    entries: Sequence[Entry]
+    labels: Sequence[Label]
     numbers: Sequence[int]
     used: Sequence[str] | None
     attributes: Mapping[str, Mapping[str, set[str]]]
@@ -278,78 +324,30 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     """From the cheap index if it tells enough, else by reading everything once."""
     rules = holds.labels
     full = writer.survey == "full" or (rules.table and (not rules.unused or rules.order == "appearance"))
-    index = dataset.samples.index()
-    if index is not None and not full:
-        entries = list(index)
-        numbers = [entry.annotations or 0 for entry in entries]
-        return _Survey([(e.key, e.path, e.splits, None) for e in entries], numbers, None, {}, 0)
+    index = None if full or not dataset.labels_complete else dataset.samples.index()
+    if index is not None:
+        listed = list(index)
+        numbers = [entry.annotations or 0 for entry in listed]
+        entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
+        highest = max((entry.highest_id for entry in listed), default=0)
+        return _Survey(entries, dataset.labels, numbers, None, {}, highest)
     found: Surveyed = scan(dataset, [SurveyVisitor(holds)], Report(), executor, chunks, cancel)[0]
-    rows = [(*entry, id_) for entry, id_ in zip(found.entries, found.sample_ids, strict=True)]
-    return _Survey(rows, found.numbers, list(found.used), found.attributes, found.id_base[0])
-
-
-class Names(NamedTuple):
-    """Paths that change (by sample key), splits in use, and how sample ids are assigned."""
-
-    paths: dict[str, str]
-    splits: tuple[str | None, ...]
-    sample_id_base: int
-    renumber: bool
-
-
-def plan_names(entries: Iterable[tuple[str, str, tuple[str, ...], Id | None]], holds: Holds, report: Report) -> Names:
-    """Give every sample a path the target can keep apart and that stays inside it; note the renamed ones."""
-    from labelglot.projection.project import target_splits
-
-    names = NamePlan(holds.naming)
-    paths: dict[str, str] = {}
-    splits: dict[str | None, None] = {}
-    seen: set[tuple[str | None, Id]] = set()
-    highest, renumber = 0, False
-    for ordinal, (key, path, listed, id_) in enumerate(entries):
-        split = next(iter(target_splits(listed, holds)), None)
-        splits.setdefault(split)
-        inside = contained(path)
-        if inside != path and inside is not None and path.startswith(("/", "..", "\\")) | (".." in path):
-            report.problem(
-                "path.unsafe",
-                f"the image is called {path!r}",
-                key=key,
-                severity="warning",
-                raw=path,
-                action=f"written as {inside}",
-            )
-        given = names.assign(inside or f"image_{ordinal}", split, ordinal)
-        if given != path:
-            paths[key] = given
-            report.renamed[key] = given
-        if id_ is not None:
-            renumber |= (split, id_) in seen
-            seen.add((split, id_))
-            if isinstance(id_, int):
-                highest = max(highest, id_)
-    return Names(paths, tuple(splits) or (None,), highest, renumber)
-
-
-def contained(path: str) -> str | None:
-    """A path that stays inside its root: itself if it does, else its longest safe suffix."""
-    from labelglot.errors import UnsafePath
-
-    try:
-        return safe_relative(path)
-    except UnsafePath:
-        return next(iter(clean_foreign(path)), None)
+    labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
+    return _Survey(found.entries, labels, found.numbers, list(found.used), found.attributes, found.id_base[0])
 
 
 class _Spool:
-    """Pieces of documents in chunk order, in memory or in files."""
+    """Pieces of documents in chunk order, in memory or in files. ``seen``: folders of splits in order of appearance."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, list[bytes | tuple[str, int, int]]] = {}
+        self.parts: dict[tuple[str, str], list[bytes | tuple[str, int, int]]] = {}
+        self.seen: dict[str, None] = {}
         self.separator = b""
 
     def add(self, receipt: Receipt, separator: bytes) -> None:
         self.separator = separator
+        for folder in receipt.folders:
+            self.seen.setdefault(folder)
         for slot, data in receipt.pieces:
             self.parts.setdefault(slot, []).append(data)
         offset = 0
@@ -357,8 +355,12 @@ class _Spool:
             self.parts.setdefault(slot, []).append((str(receipt.spool), offset, length))
             offset += length
 
-    def streams(self) -> dict[str, Iterable[bytes]]:
-        return {slot: _Stream(parts, self.separator) for slot, parts in self.parts.items()}
+    def folders(self, split: bool) -> Iterator[tuple[str, dict[str, Iterable[bytes]]]]:
+        """Each folder that is a dataset of its own, with the streams of its slots; one, the root, unless ``split``."""
+        for folder in self.seen if split else ("",):
+            yield folder, {
+                slot: _Stream(parts, self.separator) for (place, slot), parts in self.parts.items() if place == folder
+            }
 
 
 class _Stream:

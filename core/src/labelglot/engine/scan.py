@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol
 from labelglot.engine.executor import Cancel, Executor, InProcess
 from labelglot.formats.base import in_pixels
 from labelglot.holds import Holds, value_kind
+from labelglot.projection.naming import Entry
 from labelglot.projection.project import NO_PLAN, reduce_sample
 from labelglot.report import Report, Severity
-from labelglot.schema import Dataset, Partition, Sample
+from labelglot.schema import Dataset, Partition, Sample, labels_of
 
 
 class Visitor(Protocol):
@@ -51,16 +52,16 @@ def scan(
 class Surveyed(NamedTuple):
     """What a target needs to know before the first sample is written.
 
-    ``entries``: (key, path, split) of every sample in order. ``numbers``: annotations per sample.
-    ``used``: label keys that remain after projection, by first appearance; ``attributes``: label -> name -> kinds.
+    ``entries``: every sample in order. ``numbers``: annotations per sample. ``seen``: label keys in use, by first
+    appearance. ``used``: those that remain after projection; ``attributes``: label -> name -> kinds.
     """
 
-    entries: list[tuple[str, str, tuple[str, ...]]]
+    entries: list[Entry]
     numbers: list[int]
+    seen: dict[str, None]
     used: dict[str, int]
     attributes: dict[str, dict[str, set[str]]]
     id_base: list[int]
-    sample_ids: list[int | str | None]
 
 
 class SurveyVisitor:
@@ -70,13 +71,14 @@ class SurveyVisitor:
         self.holds = holds
 
     def start(self) -> Surveyed:
-        return Surveyed([], [], {}, {}, [0], [])
+        return Surveyed([], [], {}, {}, {}, [0])
 
     def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
         annotations = sample.annotations or ()
-        state.entries.append((sample.key, sample.path, sample.splits))
+        state.entries.append(Entry(sample.key, sample.path, sample.splits, sample.id))
         state.numbers.append(len(annotations))
-        state.sample_ids.append(sample.id)
+        for key in labels_of(sample):
+            state.seen.setdefault(key)
         reduced, _ = reduce_sample(in_pixels(sample), self.holds, NO_PLAN, ordinal, 0, _ignore)
         for a in annotations:
             if isinstance(a.id, int) and a.id > state.id_base[0]:
@@ -96,7 +98,7 @@ class SurveyVisitor:
     def merge(self, state: Surveyed, later: Surveyed) -> Surveyed:
         state.entries.extend(later.entries)
         state.numbers.extend(later.numbers)
-        state.sample_ids.extend(later.sample_ids)
+        state.seen.update(later.seen)
         state.id_base[0] = max(state.id_base[0], later.id_base[0])
         for label, count in later.used.items():
             state.used[label] = state.used.get(label, 0) + count

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
-from labelglot.holds import Naming
+from labelglot.errors import UnsafePath
+from labelglot.holds import Holds, Naming
+from labelglot.schema.base import Id
+from labelglot.schema.sample import split_role
+from labelglot.storage.paths import clean_foreign, safe_relative
 
 
 @lru_cache(maxsize=64)
@@ -86,3 +91,132 @@ class NamePlan:
         while True:
             yield f"{base}_{number}{suffix}"
             number += 1
+
+
+def target_splits(splits: tuple[str, ...], holds: Holds) -> tuple[str, ...]:
+    """The splits a sample of ``splits`` has in the target."""
+    if holds.splits == "none":
+        splits = ()
+    elif holds.splits == "any":
+        if holds.split_names is not None:
+            splits = tuple(dict.fromkeys(fit(s, holds.split_names, "split") for s in splits))
+    else:
+        allowed = holds.splits
+        mapped = (s if s in allowed else split_role(s) for s in splits)
+        splits = tuple(dict.fromkeys(s for s in mapped if s in allowed))
+    if not holds.several_splits:
+        splits = splits[:1]
+    if not splits and holds.split_required is not None:
+        splits = (holds.split_required,)
+    return splits
+
+
+class Entry(NamedTuple):
+    """What naming needs to know of a sample."""
+
+    key: str
+    path: str
+    splits: tuple[str, ...]
+    id: Id | None = None
+
+
+class Names(NamedTuple):
+    """Paths that change (by sample key), splits in use in order of first appearance, and how sample ids are assigned.
+
+    ``holds``: what the target holds once splits are folders (see :func:`with_split_folders`).
+    ``folders``: the target gets one folder per split, each a dataset of its own.
+    """
+
+    paths: dict[str, str]
+    splits: tuple[str | None, ...]
+    sample_id_base: int
+    renumber: bool
+    holds: Holds
+    folders: bool
+
+
+def with_split_folders(holds: Holds) -> Holds:
+    """The declaration of a format without splits when the engine writes one folder per split around it."""
+    return holds.replace(splits="any", several_splits=False, naming=holds.naming.replace(scope="split"))
+
+
+def fits_split_folders(entries: Iterable[Entry], holds: Holds) -> bool:
+    """Whether one folder per split can be told from any other folder later: every image has a split that is some kind
+    of train, val or test, and the format has no splits of its own.
+    """
+    if holds.splits != "none":
+        return False
+    found = False
+    for entry in entries:
+        split = entry.splits[0] if entry.splits else None
+        if split_role(split) is None or fit(split or "", SPLIT_FOLDER, "") != split:
+            return False
+        found = True
+    return found
+
+
+SPLIT_FOLDER = r"[A-Za-z0-9_-]+"
+
+
+LONGEST = 200
+"""Bytes in one part of a path, so that a suffix, a split or a number can still be added (file systems allow 255)."""
+
+
+def contained(path: str) -> str | None:
+    """A path that stays inside its root: itself if it does, else its longest safe suffix; ``None`` if there is none.
+
+    Parts that no file system takes for their length are shortened.
+    """
+    for candidate in (path, *clean_foreign(path)):
+        try:
+            parts = safe_relative(candidate).split("/")
+        except UnsafePath:
+            continue
+        return "/".join(map(_shortened, parts))
+    return None
+
+
+def _shortened(part: str) -> str:
+    if len(part.encode()) <= LONGEST:
+        return part
+    base, suffix = split_suffix(part)
+    room = LONGEST - len(suffix.encode()[:20])
+    return base.encode()[:room].decode("utf-8", "ignore") + suffix[:20]
+
+
+def plan_names(
+    entries: Iterable[Entry], holds: Holds, folders: bool = True, unsafe: Callable[[str, str, str], None] | None = None
+) -> Names:
+    """Give every sample a path the target can keep apart and that stays inside it.
+
+    ``folders``: the target can have folders. ``unsafe`` is called with key, path and new path of names that leave the
+    root.
+    """
+    listed = list(entries)
+    split_folders = folders and fits_split_folders(listed, holds)
+    if split_folders:
+        holds = with_split_folders(holds)
+    names = NamePlan(holds.naming)
+    paths: dict[str, str] = {}
+    splits: dict[str | None, None] = {}
+    seen: set[tuple[str | None, Id]] = set()
+    highest, renumber = 0, False
+    lost_splits = holds.splits == "none" and holds.naming.folders
+    for ordinal, (key, path, written, id_) in enumerate(listed):
+        split = next(iter(target_splits(written, holds)), None)
+        splits.setdefault(split)
+        inside = contained(path)
+        if inside != path and unsafe is not None:
+            unsafe(key, path, inside or f"image_{ordinal}")
+        wanted = inside or f"image_{ordinal}"
+        if lost_splits and written:
+            wanted = f"{fit(written[0], holds.split_names or SPLIT_FOLDER, 'split')}/{wanted}"
+        given = names.assign(wanted, split, ordinal)
+        if given != path:
+            paths[key] = given
+        if id_ is not None:
+            renumber |= (split, id_) in seen
+            seen.add((split, id_))
+            if isinstance(id_, int):
+                highest = max(highest, id_)
+    return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders)

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, cast
 from labelglot.holds import GeometryKind, Holds, IdKind, ValueKind, value_kind
 from labelglot.projection import ladder
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
-from labelglot.projection.naming import NamePlan, stem
+from labelglot.projection.naming import Entry, plan_names, stem, target_splits
 from labelglot.report import Loss, Severity
 from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.base import Attribute, Id
-from labelglot.schema.dataset import Dataset, IndexEntry, Info
-from labelglot.schema.sample import Sample, split_role
+from labelglot.schema.dataset import Dataset, Info
+from labelglot.schema.sample import Sample
 from labelglot.schema.shape import Ellipse, Keypoints, Mask, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close_numbers
 
@@ -122,9 +122,11 @@ def _frame(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object],
     survives = holds.size or (plan.images and sample.image is not None)
     relative_target = holds.boxes.needs_size or holds.points.needs_size
     if sample.size is None:
-        if sample.units == "relative":
-            return True, relative_target
-        return False, not relative_target or not sample.annotations
+        kept = sample.units if holds.relative else "relative" if relative_target else "pixels"
+        if kept != sample.units:
+            lose("units", "units", None, f"{sample.units}, which needs the size, becomes {kept}", "info")
+            changes["units"] = kept
+        return kept == "relative", kept == sample.units
     if not survives:
         lose("size", "size", None, "not written, and the image itself is not at hand", "info")
         changes["size"] = None
@@ -156,21 +158,6 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
             changes["extra"] = extra
     if sample.tags:
         changes["tags"] = _tags(sample.tags, holds, plan, lose)
-
-
-def target_splits(splits: tuple[str, ...], holds: Holds) -> tuple[str, ...]:
-    """The splits a sample of ``splits`` has in the target."""
-    if holds.splits == "none":
-        splits = ()
-    elif holds.splits != "any":
-        allowed = holds.splits
-        mapped = (s if s in allowed else split_role(s) for s in splits)
-        splits = tuple(dict.fromkeys(s for s in mapped if s in allowed))
-    if not holds.several_splits:
-        splits = splits[:1]
-    if not splits and holds.split_required is not None:
-        splits = (holds.split_required,)
-    return splits
 
 
 def _attributes(
@@ -568,45 +555,6 @@ def _near(a: Sequence[float] | None, b: Sequence[float] | None) -> bool:
     return a is not None and b is not None and close_numbers(a, b)
 
 
-class Survey(NamedTuple):
-    """What a pass over the dataset found: used label keys in order of appearance, entries for naming, id bounds."""
-
-    used: tuple[str, ...] | None
-    paths: Mapping[str, str]
-    id_base: int = 0
-    sample_id_base: int = 0
-    renumber: bool = False
-
-
-def survey_samples(samples: Iterable[Sample], holds: Holds) -> Survey:
-    """One pass in memory. The engine does the same chunk by chunk."""
-    used: dict[str, None] = {}
-    names = NamePlan(holds.naming)
-    paths: dict[str, str] = {}
-    ids = sample_ids = 0
-    seen: set[tuple[str | None, Id]] = set()
-    renumber = False
-    for ordinal, sample in enumerate(samples):
-        split = next(iter(target_splits(sample.splits, holds)), None)
-        path = names.assign(sample.path, split, ordinal)
-        if path != sample.path:
-            paths[sample.key] = path
-        if isinstance(sample.id, int):
-            sample_ids = max(sample_ids, sample.id)
-        if sample.id is not None:
-            renumber |= (split, sample.id) in seen
-            seen.add((split, sample.id))
-        for tag in sample.tags:
-            if tag.label is not None:
-                used.setdefault(tag.label)
-        for annotation in sample.annotations or ():
-            if annotation.label is not None:
-                used.setdefault(annotation.label)
-            if isinstance(annotation.id, int):
-                ids = max(ids, annotation.id)
-    return Survey(tuple(used), paths, ids, sample_ids, renumber)
-
-
 class ProjectedDataset(NamedTuple):
     """A dataset in memory reduced to a target, with all losses and the trace of each sample by key."""
 
@@ -653,11 +601,13 @@ def project_dataset(
     """Reduce a whole dataset in memory: what a round trip through a format that holds ``holds`` must return."""
     samples = tuple(dataset)
     complete = dataset.complete()
-    survey = survey_samples(samples, holds)
+    names = plan_names((Entry(s.key, s.path, s.splits, s.id) for s in samples), holds)
+    holds = names.holds
     labels = project_labels(complete.labels, holds, used_after(samples, holds))
     info, info_losses = project_info(dataset.info, holds)
     losses = list(labels.losses) + list(info_losses)
-    plan = Plan(labels.keys, survey.paths, images, survey.id_base, survey.sample_id_base, survey.renumber, bound)
+    highest = max((a.id for s in samples for a in s.annotations or () if isinstance(a.id, int)), default=0)
+    plan = Plan(labels.keys, names.paths, images, max(highest, 0), names.sample_id_base, names.renumber, bound)
     kept: list[Sample] = []
     traces: dict[str, tuple[int, ...]] = {}
     number = 0
@@ -669,17 +619,15 @@ def project_dataset(
         if done.sample is not None:
             kept.append(done.sample)
     reduced = Dataset(kept, labels.labels, info, dataset.provenance)
-    return ProjectedDataset(reduced, tuple(losses), traces, labels, survey.paths)
+    return ProjectedDataset(reduced, tuple(losses), traces, labels, names.paths)
 
 
 __all__ = [
     "NO_PLAN",
-    "IndexEntry",
     "Lose",
     "Plan",
     "Projected",
     "ProjectedDataset",
-    "Survey",
     "allocate",
     "as_text",
     "fit_id",
@@ -688,6 +636,4 @@ __all__ = [
     "project_dataset",
     "project_info",
     "reduce_sample",
-    "survey_samples",
-    "target_splits",
 ]

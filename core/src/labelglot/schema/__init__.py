@@ -13,7 +13,10 @@ from labelglot.schema.dataset import (
     SampleStream,
     Step,
     entry_of,
+    join_splits,
+    labels_of,
     slices,
+    with_seen,
 )
 from labelglot.schema.label import AttributeSpec, Label, label_keys, make_labels, merge_labels
 from labelglot.schema.sample import Sample, split_role
@@ -36,6 +39,6 @@ __all__ = [
     "Annotation", "Attribute", "AttributeSpec", "Box", "Cuboid", "Dataset", "Ellipse", "Extra", "Frozen", "Id",
     "IndexEntry", "Info", "Keypoints", "Label", "Mask", "Origin", "Partition", "Points", "Polygon", "Polyline",
     "Records", "Ring", "RotatedBox", "Sample", "SampleList", "SampleStream", "Shape", "ShapeKind", "Step", "Tag",
-    "dumps", "entry_of", "from_plain", "json_schema", "label_keys", "loads", "make_labels", "merge_labels", "slices",
-    "split_role", "to_plain",
+    "dumps", "entry_of", "from_plain", "join_splits", "json_schema", "label_keys", "labels_of", "loads", "make_labels", "merge_labels", "slices",
+    "split_role", "to_plain", "with_seen",
 ]  # fmt: skip

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
-from labelglot.schema.base import NOTHING, Extra, Frozen
-from labelglot.schema.label import Label, make_labels
+from labelglot.schema.base import NOTHING, Extra, Frozen, Id
+from labelglot.schema.label import Label, make_labels, merge_labels
 from labelglot.schema.sample import Sample
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class Step(Frozen):
 
 
 class IndexEntry(NamedTuple):
-    """What a cheap pass knows of a sample. ``annotations`` and ``labels`` are ``None`` where not known cheaply."""
+    """What a cheap pass knows of a sample. ``annotations`` and ``labels`` are ``None`` where not known cheaply.
+
+    ``id``: of the sample; ``highest_id``: the highest number among the ids of its annotations, 0 if they have none.
+    """
 
     key: str
     path: str
@@ -52,6 +56,8 @@ class IndexEntry(NamedTuple):
     sequence: str | None
     annotations: int | None
     labels: dict[str, int] | None
+    id: Id | None = None
+    highest_id: int = 0
 
 
 @runtime_checkable
@@ -271,16 +277,8 @@ class Dataset:
         """This dataset with all its labels known; reads the samples once if they were not."""
         if self.labels_complete:
             return self
-        seen: dict[str, None] = {label.key: None for label in self.labels}
-        for sample in self:
-            for tag in sample.tags:
-                if tag.label is not None:
-                    seen.setdefault(tag.label)
-            for annotation in sample.annotations or ():
-                if annotation.label is not None:
-                    seen.setdefault(annotation.label)
-        known = {label.key: label for label in self.labels}
-        return self.replace(labels=[known.get(key, Label(key=key, name=key)) for key in seen], labels_complete=True)
+        seen = itertools.chain.from_iterable(labels_of(sample) for sample in self)
+        return self.replace(labels=with_seen(self.labels, seen), labels_complete=True)
 
     def filter(self, wanted: Callable[[Sample], bool]) -> Dataset:
         """The samples for which ``wanted`` is true, lazily."""
@@ -306,6 +304,81 @@ class Dataset:
         return hashlib.sha256(labels + (total % 2**256).to_bytes(32, "big")).hexdigest()
 
 
+def labels_of(sample: Sample) -> Iterator[str]:
+    """Keys of the classes a sample refers to, tags first, in order."""
+    yield from (tag.label for tag in sample.tags if tag.label is not None)
+    yield from (a.label for a in sample.annotations or () if a.label is not None)
+
+
+def with_seen(labels: Sequence[Label], seen: Iterable[str]) -> tuple[Label, ...]:
+    """A class table with classes for the keys seen on objects that it lacks, in order of appearance."""
+    table = {label.key: label for label in labels}
+    for key in seen:
+        if key not in table:
+            table[key] = Label(key=key, name=key)
+    return tuple(table.values())
+
+
+class _InSplit:
+    """Puts samples into a split."""
+
+    def __init__(self, split: str) -> None:
+        self.split = split
+
+    def __call__(self, sample: Sample) -> Sample:
+        return sample.replace(splits=(self.split,))
+
+
+class _Chain:
+    """Consecutive partitions as one, at a new place in the whole."""
+
+    def __init__(self, parts: Sequence[Partition], ordinal: int) -> None:
+        self.parts, self.ordinal = tuple(parts), ordinal
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        for part in self.parts:
+            yield from part.read(report)
+
+
+class Joined:
+    """Streams one after the other."""
+
+    def __init__(self, streams: Sequence[SampleStream]) -> None:
+        self.streams = tuple(streams)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.streams))
+
+    def partitions(self, n: int) -> Sequence[Partition]:
+        total = max(1, len(self))
+        parts = [part for s in self.streams for part in s.partitions(max(1, n * len(s) // total))]
+        result: list[Partition] = []
+        ordinal = 0
+        for start, stop in slices(len(parts), n):
+            chain = _Chain(parts[start:stop], ordinal)
+            ordinal += len(chain)
+            result.append(chain)
+        return result
+
+    def index(self) -> Iterator[IndexEntry] | None:
+        found = [stream.index() for stream in self.streams]
+        listed = [each for each in found if each is not None]
+        return itertools.chain.from_iterable(listed) if len(listed) == len(found) else None
+
+
+def join_splits(parts: Sequence[tuple[str, Dataset]]) -> Dataset:
+    """One dataset of several, each a split of its own; classes of the same key are one."""
+    first = parts[0][1]
+    return first.replace(
+        samples=Joined([Mapped(part.samples, _InSplit(split)) for split, part in parts]),
+        labels=merge_labels([part.labels for _, part in parts]),
+        labels_complete=all(part.labels_complete for _, part in parts),
+    )
+
+
 def entry_of(sample: Sample) -> IndexEntry:
     """The index entry of a sample at hand."""
     counts: dict[str, int] = {}
@@ -313,4 +386,7 @@ def entry_of(sample: Sample) -> IndexEntry:
         if annotation.label is not None:
             counts[annotation.label] = counts.get(annotation.label, 0) + 1
     number = len(sample.annotations or ())
-    return IndexEntry(sample.key, sample.path, sample.splits, sample.size, sample.sequence, number, counts)
+    highest = max((a.id for a in sample.annotations or () if isinstance(a.id, int)), default=0)
+    return IndexEntry(
+        sample.key, sample.path, sample.splits, sample.size, sample.sequence, number, counts, sample.id, max(highest, 0)
+    )

@@ -1,20 +1,44 @@
-"""Pytest plugin installed with the core: hypothesis profiles, and which formats the generated suites see."""
+"""Pytest plugin installed with the core: hypothesis profiles, and the generated suite for what is installed.
+
+The suite is collected when ``--labelglot`` is given, or by plain ``pytest`` where the ini file says
+``labelglot_suite = true``. ``--labelglot-only a,b`` runs it for these formats alone.
+"""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
+
+SUITE = Path(__file__).with_name("suite.py")
+
+
+def pytest_addoption(parser: Any) -> None:
+    """Options and the ini setting that choose the generated suite."""
+    group = parser.getgroup("labelglot")
+    group.addoption("--labelglot", action="store_true", help="run the generated suite for all installed formats")
+    group.addoption("--labelglot-only", metavar="IDS", help="run only the generated suite, for these formats")
+    parser.addini("labelglot_suite", "collect the generated suite when no path is given", type="bool", default=False)
 
 
 def pytest_configure(config: Any) -> None:
-    """Register the profiles ``labelglot`` (few examples, no deadline) and ``thorough``; pick one by environment."""
+    """Register the profiles ``labelglot`` (few examples, no deadline) and ``thorough``; add the suite if asked for."""
     from hypothesis import HealthCheck, settings
 
-    settings.register_profile("labelglot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile(
-        "thorough", deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow]
-    )
+    settings.register_profile("labelglot", deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+    settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
     settings.load_profile(os.environ.get("LABELGLOT_PROFILE", "labelglot"))
+    only = config.getoption("--labelglot-only")
+    if only:
+        os.environ["LABELGLOT_ONLY"] = only
+        config.args[:] = [str(SUITE)]
+    elif _wanted(config) and str(SUITE) not in config.args:
+        config.args.append(str(SUITE))
+
+
+def _wanted(config: Any) -> bool:
+    no_path_given = config.args_source is not config.ArgsSource.ARGS
+    return bool(config.getoption("--labelglot") or (config.getini("labelglot_suite") and no_path_given))
 
 
 def pytest_report_header(config: Any) -> str:

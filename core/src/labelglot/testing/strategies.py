@@ -50,7 +50,7 @@ EVERYTHING = Holds(
     ),
     attributes=ANY_VALUE, score=True, text=True, ids="any", track="any", group="any", parent="any", layer=True,
     tags=TagHolds(negative=True, captions="many", score=True, layer=True, attributes=ANY_VALUE),
-    sample_ids="any", uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
+    sample_ids="any", relative=True, uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
     sample_attributes=ANY_VALUE, unlabelled=True, naming=Naming(scope="split"),
     info=frozenset({"name", "description", "version", "licenses", "url"}), extra="any",
 )  # fmt: skip

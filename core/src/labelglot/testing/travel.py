@@ -25,21 +25,31 @@ class Trip(NamedTuple):
     read: Report
 
 
+_EMPTY = Registry()
+
+
 def store(
-    dataset: Dataset, format: Format, options: Mapping[str, Any] | None = None
+    dataset: Dataset, format: Format, options: Mapping[str, Any] | None = None, chunk: int | None = None
 ) -> tuple[dict[str, bytes], Report]:
-    """The files a format makes of a dataset."""
+    """The files a format makes of a dataset. ``chunk``: samples per chunk, for proving that it does not matter."""
     target = MemoryTarget()
-    outcome = write(dataset, target, format=format, options=options, registry=Registry(), executor=InProcess())
+    outcome = write(
+        dataset, target, format=format, options=options, registry=_EMPTY, executor=InProcess(), chunk=chunk
+    )
     return target.content, outcome.report
 
 
+def load_lazily(files: Mapping[str, bytes], format: Format, report: Report | None = None) -> Dataset:
+    """The dataset in some files, as the reader gives it."""
+    return read(MemorySource(files), format=format, registry=_EMPTY, report=report)
+
+
 def load(files: Mapping[str, bytes], format: Format) -> tuple[Dataset, Report]:
-    """The dataset in some files, with every sample decoded."""
+    """The dataset in some files, with every sample decoded and all labels known."""
     report = Report()
-    lazy = read(MemorySource(files), format=format, registry=Registry(), report=report)
-    samples = list(lazy.read(report))
-    return lazy.replace(samples=samples), report
+    lazy = load_lazily(files, format, report)
+    complete = lazy.replace(samples=list(lazy.read(report))).complete()
+    return complete, report
 
 
 def travel(dataset: Dataset, format: Format, options: Mapping[str, Any] | None = None) -> Trip:
@@ -67,4 +77,4 @@ def unexpected(expected: Dataset, got: Dataset) -> list[Change]:
     return list(compare(expected, got))
 
 
-__all__ = ["Trip", "differences", "load", "projected", "store", "travel", "unexpected"]
+__all__ = ["Trip", "differences", "load", "load_lazily", "projected", "store", "travel", "unexpected"]

@@ -56,9 +56,10 @@ class Labelglot(Format):
         attributes=ANY_VALUE,
         score=True, text=True, ids="any", track="any", group="any", parent="any", layer=True,
         tags=TagHolds(negative=True, captions="many", score=True, layer=True, attributes=ANY_VALUE),
-        sample_ids="any", uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
+        sample_ids="any", relative=True, uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
         sample_attributes=ANY_VALUE, unlabelled=True, naming=Naming(scope="split"),
         info=frozenset({"name", "description", "version", "licenses", "url"}), extra="any",
+        split_names=None,
     )  # fmt: skip
 
     def detect(self, source: Source) -> Match | None:
@@ -110,7 +111,7 @@ class Labelglot(Format):
 def _header(line: bytes, name: str) -> dict[str, Any]:
     try:
         header: dict[str, Any] = msgspec.json.decode(line.lstrip(b"\xef\xbb\xbf"), type=dict)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise LabelglotError(f"the header is not JSON: {error}", f"{name}:1") from error
     if not isinstance(header.get("labelglot"), int) or header["labelglot"] > VERSION:
         raise LabelglotError(
@@ -148,7 +149,7 @@ class _Lines:
     def _decode(self, line: bytes, number: int, report: Report) -> Sample | None:
         try:
             sample = from_plain(msgspec.json.decode(line), Sample)
-        except (msgspec.MsgspecError, LabelglotError) as error:
+        except (msgspec.MsgspecError, LabelglotError, UnicodeDecodeError, RecursionError) as error:
             report.problem("labelglot.line", str(error), f"{self.name}:{number}", severity="error", action="skipped")
             return None
         image = self.context.image(sample.path, ("images",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from labelglot.conventions import PIXELS, Convention
-from labelglot.schema.base import Frozen
+from labelglot.schema.base import Attribute, Frozen
 
 GeometryKind = Literal["box", "rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid", "keypoints"]
 IdKind = Literal["none", "int", "str", "any"]
@@ -78,14 +78,17 @@ class Holds(Frozen):
     ``required``: kinds every object must have; the projection derives a missing box from the rest.
     ``bare``: objects without any geometry can be written.
     ``boxes``, ``points``: spelling and precision of coordinates.
-    ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms.
+    ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
+    ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
+    (VOC's ``difficult`` 0).
     ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
     ``empty``: images without objects are kept.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
     ``size``: the image size is written; otherwise it survives only if the image itself does.
     ``relative``: coordinates of images of unknown size may be fractions or pixels, and which is written down.
     ``splits``: any name, a fixed set, or none (the engine then writes one folder per split); ``several_splits``: an
-    image may be in more than one; ``split_names``: what a split's name must match, by default fit for a file name;
+    image may be in more than one; ``split_order``: in the order given, or in that of
+    :func:`labelglot.schema.order_splits`; ``split_names``: what a split's name must match, by default fit for a file name;
     ``split_required``: the split given to images that have none (``None``: not needed).
     ``extra``: owners (format ids) of opaque extras that are written back.
     """
@@ -102,6 +105,7 @@ class Holds(Frozen):
     labels: LabelHolds = LabelHolds()
     attributes: frozenset[ValueKind] = NO_VALUE
     flags: dict[str, frozenset[ValueKind]] = {}
+    defaults: dict[str, Attribute] = {}
     score: bool = False
     text: bool = False
     ids: IdKind = "none"
@@ -118,6 +122,7 @@ class Holds(Frozen):
     uri: bool = False
     splits: Literal["any", "none"] | frozenset[str] = "none"
     several_splits: bool = False
+    split_order: Literal["given", "roles"] = "given"
     split_names: str | None = SPLIT_NAME
     split_required: str | None = None
     sequence: bool = False

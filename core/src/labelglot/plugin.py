@@ -45,6 +45,7 @@ from labelglot.schema import (
     label_keys,
     make_labels,
     merge_labels,
+    order_splits,
     split_role,
 )
 from labelglot.storage import Source
@@ -108,6 +109,7 @@ __all__ = [
     "make_labels",
     "merge_labels",
     "number",
+    "order_splits",
     "pair_by_stem",
     "split_role",
     "under",

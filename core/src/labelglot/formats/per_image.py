@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import File, Format, Piece, ReadContext, WriteContext, in_pixels, with_suffix
@@ -20,6 +20,8 @@ class Pair(NamedTuple):
     splits: tuple[str, ...] = ()
     path: str | None = None
     """Identity of the image if it is known without reading the annotation file."""
+    more: Any = None
+    """What else the format knows of the image beforehand; picklable."""
 
 
 class PerImage(Format):

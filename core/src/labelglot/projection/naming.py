@@ -10,7 +10,7 @@ from typing import NamedTuple
 from labelglot.errors import UnsafePath
 from labelglot.holds import Holds, Naming
 from labelglot.schema.base import Id
-from labelglot.schema.sample import split_role
+from labelglot.schema.sample import order_splits, split_role
 from labelglot.storage.paths import clean_foreign, safe_relative
 
 
@@ -106,6 +106,8 @@ def target_splits(splits: tuple[str, ...], holds: Holds) -> tuple[str, ...]:
         splits = tuple(dict.fromkeys(s for s in mapped if s in allowed))
     if not holds.several_splits:
         splits = splits[:1]
+    elif holds.split_order == "roles" and len(splits) > 1:
+        splits = order_splits(splits)
     if not splits and holds.split_required is not None:
         splits = (holds.split_required,)
     return splits

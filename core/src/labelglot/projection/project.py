@@ -147,7 +147,7 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
             lose(f"sample.{field}", field, None, "not kept", "info" if field == "uri" else "warning")
             changes[field] = None
     if sample.attributes:
-        changed = _attributes(sample.attributes, holds.sample_attributes, {}, None, lose)
+        changed = _attributes(sample.attributes, holds.sample_attributes, {}, {}, None, lose)
         if changed is not None:
             changes["attributes"] = changed
     if sample.extra:
@@ -164,6 +164,7 @@ def _attributes(
     attributes: Mapping[str, Attribute],
     free: frozenset[ValueKind],
     named: Mapping[str, frozenset[ValueKind]],
+    defaults: Mapping[str, Attribute],
     position: int | None,
     lose: Lose,
 ) -> dict[str, Attribute] | None:
@@ -172,17 +173,37 @@ def _attributes(
     for key, value in attributes.items():
         allowed = named.get(key, free)
         kind = value_kind(value)
-        if kind in allowed:
+        if kind in allowed and key not in defaults:
+            continue
+        kept, detail = _fitted(value, kind, allowed)
+        if key in defaults and kept is not _GONE and (kept, type(kept)) == (defaults[key], type(defaults[key])):
+            kept, detail = _GONE, "the same as nothing said"
+        if kept is value:
             continue
         if changed is None:
             changed = dict(attributes)
-        if "str" in allowed and kind != "null":
-            changed[key] = as_text(value)
-            lose(f"attributes.{key}", f"attributes.{key}", position, "kept as text", "info")
-        else:
+        code = f"attributes.{key}"
+        if kept is _GONE:
             del changed[key]
-            lose(f"attributes.{key}", f"attributes.{key}", position, "not kept", "warning")
+            lose(code, code, position, detail, "info" if key in defaults and detail != "not kept" else "warning")
+        else:
+            changed[key] = cast(Attribute, kept)
+            lose(code, code, position, detail, "info")
     return changed
+
+
+_GONE = object()
+
+
+def _fitted(value: Attribute, kind: ValueKind, allowed: frozenset[ValueKind]) -> tuple[object, str]:
+    """The value as the target can hold it, and what that did to it."""
+    if kind in allowed:
+        return value, ""
+    if "bool" in allowed and kind in ("int", "float") and value in (0, 1):
+        return bool(value), "kept as yes or no"
+    if "str" in allowed and kind != "null":
+        return as_text(value), "kept as text"
+    return _GONE, "not kept"
 
 
 def as_text(value: Attribute) -> str:
@@ -491,7 +512,7 @@ class _Objects:
     def _facts(self, a: Annotation, position: int, changes: dict[str, Any]) -> None:
         holds, lose = self.holds, self.lose
         if a.attributes:
-            changed = _attributes(a.attributes, holds.attributes, holds.flags, position, lose)
+            changed = _attributes(a.attributes, holds.attributes, holds.flags, holds.defaults, position, lose)
             if changed is not None:
                 changes["attributes"] = changed
         extra = changes.get("extra", a.extra)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import SkipValidation
@@ -26,6 +27,12 @@ def split_role(split: str | None) -> Role | None:
     if split is None:
         return None
     return _ROLES.get(split.strip().lower().rstrip("0123456789_-"))
+
+
+def order_splits(splits: Iterable[str]) -> tuple[str, ...]:
+    """The splits of one image where the source gives them no order: train, val, test, then all others, by name."""
+    rank = {"train": 0, "val": 1, "test": 2}
+    return tuple(sorted(splits, key=lambda split: (rank.get(split_role(split) or "", 3), split)))
 
 
 class Sample(_Identified):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import BinaryIO
 from xml.sax.saxutils import escape as _escape
 
@@ -15,13 +17,24 @@ XML_TEXT = r"(?!\s)[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]*(?<!\s)"
 """Names that survive as the text of an element: no control characters, no blanks at either end."""
 
 
-def parse(data: bytes, place: str) -> Element:
-    """The root element. Raises :class:`SourceError` with line and column, :class:`UnsafeInput` for entities."""
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+@lru_cache(maxsize=2)
+def _parser(blanks: bool) -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
+        remove_pis=True, remove_blank_text=not blanks,
+    )  # fmt: skip
+
+
+def parse(data: bytes, place: str, *, blanks: bool = True) -> Element:
+    """The root element. Raises :class:`SourceError` with line and column, :class:`UnsafeInput` for entities.
+
+    ``blanks=False`` leaves out the blanks between elements, which reads a third faster.
+    """
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _parser(blanks))
     except (etree.XMLSyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise SourceError(f"not valid XML: {error}", f"{place}:{line}" if line else place) from error
@@ -66,14 +79,23 @@ def line(element: Element) -> str:
 
 
 def escape(text: object) -> str:
-    """Text fit for an element."""
-    return _escape(str(text))
+    """Text fit for an element. Characters that XML cannot hold at all become U+FFFD."""
+    escaped = _escape(str(text))
+    if "\r" in escaped:
+        escaped = escaped.replace("\r", "&#13;")
+    return _NOT_XML.sub("\ufffd", escaped) if _NOT_XML.search(escaped) else escaped
 
 
 def quote(text: object) -> str:
     """Text fit for an attribute, with its quotation marks."""
     escaped = _escape(str(text), {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
-    return f'"{escaped}"'
+    return '"' + _NOT_XML.sub("\ufffd", escaped) + '"'
+
+
+def outer(element: Element) -> str:
+    """An element with all that is in it as XML text, without what follows it."""
+    text: str = etree.tostring(element, encoding="unicode", with_tail=False)
+    return text
 
 
 def read_stream(stream: BinaryIO, limit: int = 1 << 16) -> bytes:

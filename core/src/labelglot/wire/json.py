@@ -184,7 +184,7 @@ def load_items(
         return list(msgspec.json.decode(data, type=list[item]))  # type: ignore[valid-type]
     except RecursionError as error:
         raise UnsafeInput(TOO_DEEP, place) from error
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     try:
         parts: Sequence[Any] = msgspec.json.decode(data, type=list[msgspec.Raw])
@@ -217,11 +217,11 @@ def _decode(data: bytes, place: str, type: type[T]) -> T:
         return msgspec.json.decode(data, type=type)
     except msgspec.ValidationError:
         raise
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         try:
             plain = _lenient(data, place)
         except SourceError:
-            raise error from None
+            raise msgspec.DecodeError(str(error)) from error
         return msgspec.convert(plain, type)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from labelglot.engine.chunk import Job, Receipt, Work, run_chunk
-from labelglot.engine.executor import Cancel, Executor, Poisoned, local_executor
+from labelglot.engine.executor import Cancel, Executor, Poisoned, Watched, local_executor
 from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
 from labelglot.errors import LossRefused, StrictError
 from labelglot.formats.base import Format, Pieces, WriteContext, under
@@ -170,16 +170,18 @@ def convert(
     registry: Registry | None = None,
     executor: Executor | None = None,
     cancel: Cancel | None = None,
+    report: Report | None = None,
 ) -> Conversion:
     """Convert ``source`` (anything :func:`read` takes) into ``target`` and return what happened.
 
     Prints nothing and changes no process-wide state, so several conversions can run at once. ``lossless`` raises
-    :class:`LossRefused` and ``strict`` :class:`StrictError` before anything appears at the target.
+    :class:`LossRefused` and ``strict`` :class:`StrictError` before anything appears at the target; what was found
+    until then is in ``report``, if one is given.
     """
     registry = registry or default_registry()
     opened = resolve_source(source, registry)
     read_format = _format(opened, format, registry)
-    report = Report()
+    report = report or Report()
     dataset = _read(opened, read_format, read_options, image_dir, registry, report)
     return write(
         dataset, target, format=to, options=options, images=images, strict=strict, lossless=lossless,
@@ -219,10 +221,12 @@ def write(
     events = _Events(registry, f"{source} -> {target}")
     if executor is None:
         executor, workers = local_executor(workers, len(dataset))
-    total = len(dataset)
-    events.started(source, str(target), source_format, writer.id, total)
+    events.started(source, str(target), source_format, writer.id, len(dataset))
     with _target(target, overwrite, writer, registry) as place:
-        prepared = prepare(dataset, writer, chosen, images, executor, cancel, report, place.single, chunk or CHUNK)
+        prepared = prepare(
+            dataset, writer, chosen, images, events.watch(executor, "survey"), cancel, report, place.single,
+            chunk or CHUNK,
+        )  # fmt: skip
         context = prepared.context
         with tempfile.TemporaryDirectory(prefix="labelglot-") as spool:
             job = Job(
@@ -230,10 +234,9 @@ def write(
                 str(place.staging) if place.staging else None, spool, prepared.folders,
             )  # fmt: skip
             spooled = _Spool()
-            run = executor.run(run_chunk, job, prepared.work, cancel)
-            for receipt, done in zip(run, itertools.accumulate(len(w) for w in prepared.work), strict=False):
-                _take(receipt, place, spooled, report, writer)
-                events.progress("samples", done, total)
+            with closing(events.watch(executor, "samples").run(run_chunk, job, prepared.work, cancel)) as receipts:
+                for receipt in receipts:
+                    _take(receipt, place, spooled, report, writer)
             _decide(report, strict, lossless, source_format, writer.id)
             for folder, streams in spooled.folders(prepared.folders):
                 for file in writer.assemble(context, Pieces(streams)):
@@ -436,6 +439,10 @@ class _Events:
     def started(self, source: str, target: str, source_format: str, target_format: str, total: int) -> None:
         event = {"source": source, "target": target, "from": source_format, "to": target_format, "total": total}
         self.hook.conversion_started(conversion=self.conversion, event=event)
+
+    def watch(self, executor: Executor, phase: str) -> Watched:
+        """The executor, telling observers how far it is."""
+        return Watched(executor, lambda done, total: self.progress(phase, done, total))
 
     def progress(self, phase: str, done: int, total: int) -> None:
         self.sequence += 1

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple, Protocol
@@ -123,7 +123,10 @@ class ProcessPool:
             waiting.extendleft(chunk for chunk, _ in reversed(running))
             done = True
         finally:
-            pool.shutdown(wait=done, cancel_futures=True)
+            if done:
+                pool.shutdown()
+            else:
+                _stop(pool)
 
     def _careful(self, function: Function, job: Any, chunks: list[Any], cancel: Cancel) -> Iterator[Any]:
         for chunk in chunks:
@@ -139,6 +142,36 @@ class ProcessPool:
                     yield from self._careful(function, job, list(halves), cancel)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Watched:
+    """An executor that says how far it is: ``tell(done, total)`` in samples, after each chunk."""
+
+    def __init__(self, inner: Executor, tell: Callable[[int, int], None]) -> None:
+        self.inner, self.tell = inner, tell
+
+    def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Generator[Any, None, None]:
+        total, done = sum(map(len, chunks)), 0
+        sizes = map(len, chunks)
+        outcomes = self.inner.run(function, job, chunks, cancel)
+        try:
+            for outcome in outcomes:
+                yield outcome
+                done += next(sizes, 0)
+                self.tell(done, total)
+        finally:
+            if isinstance(outcomes, Generator):
+                outcomes.close()
+
+
+def _stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers now. They must not go on writing once the output is given up, nor keep the caller waiting."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(5)
 
 
 def _context() -> Any:

@@ -102,6 +102,10 @@ class Registry:
             if own_class and "id" in value.__dict__ and value.id not in self._formats:
                 self._add(value())
 
+    def unregister(self, part: Any) -> None:
+        """Remove an object with hook implementations, e.g. an observer that has seen enough."""
+        self._manager.unregister(part)
+
     def _add(self, format: Format) -> None:
         if format.id in self._formats:
             raise PluginError(f'a format "{format.id}" is registered already', hint="give yours another id")

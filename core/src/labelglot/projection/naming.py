@@ -43,6 +43,13 @@ def stem(path: str) -> str:
     return split_suffix(path)[0]
 
 
+def image_stem(path: str) -> str:
+    """Path without the suffix of an image; ``a.b`` has none."""
+    from labelglot.images.suffixes import is_image
+
+    return stem(path) if is_image(path) else path
+
+
 def unique(name: str, taken: set[str]) -> str:
     """``name``, or the name with ``_2``, ``_3``... before its suffix, so that it is new to ``taken`` (caseless)."""
     if name.casefold() not in taken:
@@ -73,11 +80,15 @@ class NamePlan:
             suffix = split_suffix(candidate)[1]
             candidate = fit(candidate, naming.pattern, f"image_{ordinal}{fit(suffix, naming.pattern, '')}")
         for name in self._candidates(candidate, path, ordinal):
-            token = (scope, (stem(name) if naming.unique == "stem" else name).casefold())
-            if token not in self._taken:
-                self._taken.add(token)
+            tokens = {(scope, each.casefold()) for each in self._shared(name)}
+            if not tokens & self._taken:
+                self._taken |= tokens
                 return name
         raise AssertionError("candidates are endless")
+
+    def _shared(self, name: str) -> tuple[str, ...]:
+        """What two images must not share: a.b.jpg and, if it has no image file, a.b are both a.b to such a format."""
+        return (name,) if self.naming.unique == "path" else (stem(name), image_stem(name))
 
     def _candidates(self, candidate: str, path: str, ordinal: int) -> Iterable[str]:
         yield candidate

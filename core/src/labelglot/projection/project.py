@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 from labelglot.holds import GeometryKind, Holds, IdKind, ValueKind, value_kind
 from labelglot.projection import ladder
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
-from labelglot.projection.naming import Entry, plan_names, stem, target_splits
+from labelglot.projection.naming import Entry, image_stem, plan_names, target_splits
 from labelglot.report import Loss, Severity
 from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.base import Attribute, Id
@@ -90,7 +90,7 @@ def reduce_sample(
 def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: dict[str, object], lose: Lose) -> None:
     path = plan.paths.get(sample.key, sample.path)
     if not holds.naming.suffix and not (plan.images and sample.image is not None):
-        path = stem(path)
+        path = image_stem(path)
     if path != sample.path:
         lose("path.renamed", "path", None, f"written as {path}", "warning")
         changes["path"] = path

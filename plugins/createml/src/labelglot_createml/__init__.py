@@ -1,1 +1,5 @@
-"""Apple Create ML JSON."""
+"""Apple Create ML JSON (``createml``)."""
+
+from labelglot_createml.createml import CreateMl
+
+__all__ = ["CreateMl"]

@@ -115,8 +115,7 @@ def same_geometry(a: Any, b: Any) -> bool:
         )
     if isinstance(a, Keypoints):
         return close_numbers(a.points, b.points) and a.visibility == b.visibility
-    mine, theirs = a.__dict__, b.__dict__
-    return all(_same(mine[name], theirs[name]) for name in mine)
+    return all(_same(getattr(a, name), getattr(b, name)) for name in a.__struct_fields__)
 
 
 def _same(a: Any, b: Any) -> bool:

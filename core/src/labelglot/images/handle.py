@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 from labelglot.errors import LabelglotError
 from labelglot.images.probe import ImageInfo, probe
+from labelglot.storage.access import Packed, random_access
 from labelglot.storage.source import Source
 
 
@@ -81,6 +82,45 @@ class SourceImage(_Handle):
 
     def __getstate__(self) -> dict[str, Any]:
         return {"source": self.source, "path": self.path}
+
+
+class PartImage(_Handle):
+    """An image inside a bigger file of a source: ``length`` bytes from ``offset`` on (counted unpacked).
+
+    ``name``: what it is called there; ``packed``: how the file is compressed as a whole. The bytes stay in the file
+    until they are asked for.
+    """
+
+    def __init__(
+        self, source: Source, path: str, offset: int, length: int, name: str, packed: Packed = ""
+    ) -> None:
+        self.source, self.path, self.offset, self.length = source, path, offset, length
+        self._name, self.packed = name, packed
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def read(self) -> bytes:
+        access = random_access(self.source, self.path, self.packed)
+        with access.stream as stream:
+            stream.seek(self.offset)
+            return stream.read(max(0, min(self.length, access.size - self.offset)))
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.read())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PartImage) and self._place() == other._place()
+
+    def __hash__(self) -> int:
+        return hash(self._place())
+
+    def _place(self) -> tuple[str, str, int, int]:
+        return (self.source.where, self.path, self.offset, self.length)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_info", "_digest")}
 
 
 class BytesImage(_Handle):

@@ -19,6 +19,7 @@ from labelglot.schema.dataset import (
     with_seen,
 )
 from labelglot.schema.label import AttributeSpec, Label, label_keys, make_labels, merge_labels
+from labelglot.schema.record import Record
 from labelglot.schema.sample import Sample, order_splits, split_role
 from labelglot.schema.shape import (
     Box,
@@ -38,7 +39,7 @@ from labelglot.schema.shape import (
 __all__ = [
     "Annotation", "Attribute", "AttributeSpec", "Box", "Cuboid", "Dataset", "Ellipse", "Extra", "Frozen", "Id",
     "IndexEntry", "Info", "Keypoints", "Label", "Mask", "Origin", "Partition", "Points", "Polygon", "Polyline",
-    "Records", "Ring", "RotatedBox", "Sample", "SampleList", "SampleStream", "Shape", "ShapeKind", "Step", "Tag",
+    "Record", "Records", "Ring", "RotatedBox", "Sample", "SampleList", "SampleStream", "Shape", "ShapeKind", "Step", "Tag",
     "dumps", "entry_of", "from_plain", "join_splits", "json_schema", "label_keys", "labels_of", "loads", "make_labels", "merge_labels",
     "order_splits", "slices",
     "split_role", "to_plain", "with_seen",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
-from labelglot.schema.base import NOTHING, Attribute, Extra, Frozen, Id
+from labelglot.schema.base import Attribute, Extra, Id
+from labelglot.schema.record import Record
 from labelglot.schema.shape import Box, Keypoints, Shape
 
-_IGNORED = ("uid", "origin")
 
-
-class Origin(Frozen):
+class Origin(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """Where a derived sample or annotation comes from. Reserved for steps; nothing in core fills it yet."""
 
     key: str
@@ -18,28 +17,14 @@ class Origin(Frozen):
     region: Box | None = None
 
 
-class _Identified(Frozen):
-    """Equality ignores ``uid`` and ``origin``: they identify the object in a process, not in a file."""
-
-    uid: str | None = None
-    origin: Origin | None = None
-
-    def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other):
-            return NotImplemented
-        mine, theirs = self.__dict__, other.__dict__
-        return all(mine[name] == theirs[name] for name in mine if name not in _IGNORED)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class Annotation(_Identified):
+class Annotation(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """One object. It can carry a box, one shape, keypoints and text at once.
 
     Coordinates are in the sample's frame (see ``labelglot.schema.shape``). ``label`` is a label's key, ``group``
     joins the pieces of one thing, ``parent`` is another annotation's id, ``layer`` names a label set or annotator.
     Well-known attribute keys: ``crowd``, ``ignore``, ``difficult``, ``truncated``, ``occluded``, ``outside``,
-    ``visible_fraction``, ``weight``, each with its original scale.
+    ``visible_fraction``, ``weight``, each with its original scale. ``uid`` is opaque and survives all processing, apart
+    from the source's ``id``; equality ignores it.
     """
 
     label: str | None = None
@@ -54,7 +39,9 @@ class Annotation(_Identified):
     score: float | None = None
     layer: str | None = None
     attributes: dict[str, Attribute] = {}
-    extra: Extra = NOTHING
+    extra: Extra = {}
+    uid: str | None = None
+    origin: Origin | None = None
 
     def with_geometry(
         self,
@@ -75,7 +62,7 @@ class Annotation(_Identified):
         return self.replace(box=box, shape=shape, keypoints=keypoints, extra=extra)
 
 
-class Tag(_Identified):
+class Tag(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """A statement about the whole image: a class (or its verified absence), or a caption (``text``)."""
 
     label: str | None = None
@@ -84,4 +71,6 @@ class Tag(_Identified):
     score: float | None = None
     layer: str | None = None
     attributes: dict[str, Attribute] = {}
-    extra: Extra = NOTHING
+    extra: Extra = {}
+    uid: str | None = None
+    origin: Origin | None = None

@@ -1,4 +1,4 @@
-"""What every schema model shares: frozen, strict about unknown keys, cheap to build from checked data."""
+"""What every schema model shares: frozen and strict about unknown keys. Objects that come in millions are records."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ Attribute = bool | int | float | str | tuple[str, ...] | None
 Id = int | str
 """An identifier as its format wrote it; 0 and gaps are real, never an index."""
 
-_new = object.__new__
-_set = object.__setattr__
-
 
 class Frozen(BaseModel):
     """A frozen model without unknown fields. NaN and infinities are data here; checks flag them."""
@@ -27,33 +24,9 @@ class Frozen(BaseModel):
         return self.model_copy(update=changes)
 
     @classmethod
-    def trusted(cls, **values: object) -> Self:
-        """Build from values whose types were checked on the wire: no validation, defaults filled in.
-
-        Measured at 0.4 of the validating constructor; meant for readers that decode millions of objects.
-        """
-        self = _new(cls)
-        fields = dict(_defaults(cls))
-        fields.update(values)
-        _set(self, "__dict__", fields)
-        _set(self, "__pydantic_fields_set__", _FIELDS[cls])
-        _set(self, "__pydantic_extra__", None)
-        _set(self, "__pydantic_private__", None)
-        return self
-
-
-_DEFAULTS: dict[type[Frozen], Mapping[str, Any]] = {}
-_FIELDS: dict[type[Frozen], set[str]] = {}
-
-
-def _defaults(cls: type[Frozen]) -> Mapping[str, Any]:
-    found = _DEFAULTS.get(cls)
-    if found is None:
-        fields = cls.model_fields
-        found = {name: f.get_default(call_default_factory=True) for name, f in fields.items() if not f.is_required()}
-        _DEFAULTS[cls] = found
-        _FIELDS[cls] = set(fields)
-    return found
+    def trusted(cls, **values: Any) -> Self:
+        """Build from values whose types are known to be right: no validation, defaults filled in."""
+        return cls.model_construct(**values)
 
 
 Extra = Mapping[str, Any]

@@ -7,32 +7,42 @@ writer are kept in ``extra[""]`` and written back.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from labelglot.errors import LabelglotError
 from labelglot.schema.base import Frozen
+from labelglot.schema.record import Record, defaults
 from labelglot.schema.sample import Sample
 
 VERSION = 1
 
-T = TypeVar("T", bound=Frozen)
+T = TypeVar("T", bound=Frozen | Record)
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
+_COORDINATES = frozenset({"box", "corners", "parts", "points", "cx", "cy", "rx", "ry", "angle", "score", "timestamp"})
+
+
+def _floats(value: Any) -> Any:
+    """Coordinates as floats: a record built by hand may hold 2 for 2.0, and the bytes must not tell."""
+    if isinstance(value, tuple):
+        return tuple(map(_floats, value))
+    return float(value) if isinstance(value, int) else value
+
+
 def to_plain(value: Any) -> Any:
     """Plain JSON values of a schema object, defaults left out, ``kind`` of shapes kept."""
-    if isinstance(value, Frozen):
+    if isinstance(value, Frozen | Record):
         plain: dict[str, Any] = {}
-        for name, field in type(value).model_fields.items():
-            item = value.__dict__[name]
-            if name == "image" and isinstance(value, Sample):
+        for name, default in _fields(type(value)).items():
+            item = getattr(value, name)
+            if name == "image" or (name != "kind" and item == default and type(item) is type(default)):
                 continue
-            if name != "kind" and item == field.default and type(item) is type(field.default):
-                continue
-            plain[name] = to_plain(item)
+            plain[name] = to_plain(_floats(item) if name in _COORDINATES else item)
         newer = plain.get("extra", {}).pop("", None) if isinstance(plain.get("extra"), dict) else None
         if isinstance(newer, dict):
             plain.update(newer)
@@ -52,7 +62,15 @@ def to_plain(value: Any) -> Any:
     return value
 
 
-def dumps(value: Frozen) -> bytes:
+@lru_cache(maxsize=64)
+def _fields(model: type[Frozen] | type[Record]) -> dict[str, Any]:
+    """All fields of a model with their defaults; ``...`` for a field that must be given."""
+    if issubclass(model, Record):
+        return {name: defaults(model).get(name, ...) for name in model.__struct_fields__}
+    return {name: ... if f.is_required() else f.default for name, f in model.model_fields.items()}
+
+
+def dumps(value: Frozen | Record) -> bytes:
     """Canonical JSON bytes of a schema object, on one line."""
     return _encoder.encode(to_plain(value))
 
@@ -71,13 +89,14 @@ def from_plain(plain: Any, model: type[T]) -> T:
     from pydantic import ValidationError
 
     if isinstance(plain, dict):
-        known = model.model_fields
+        known = _fields(cast(Any, model))
         newer = {k: v for k, v in plain.items() if k not in known}
         if newer and "extra" in known:
             plain = {k: v for k, v in plain.items() if k in known}
             plain["extra"] = {**plain.get("extra", {}), "": newer}
     try:
-        return model.model_validate(plain)
+        checked = model.validate(plain) if issubclass(model, Record) else model.model_validate(plain)
+        return cast(T, checked)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import SkipValidation
 
-from labelglot.schema.annotation import Annotation, Tag, _Identified
-from labelglot.schema.base import NOTHING, Attribute, Extra, Id
+from labelglot.schema.annotation import Annotation, Origin, Tag
+from labelglot.schema.base import Attribute, Extra, Id
+from labelglot.schema.record import Record
 
 Role = Literal["train", "val", "test"]
 
@@ -35,7 +36,7 @@ def order_splits(splits: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(splits, key=lambda split: (rank.get(split_role(split) or "", 3), split)))
 
 
-class Sample(_Identified):
+class Sample(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """An image with its annotations.
 
     ``path``: posix path relative to the dataset's image root, the image's identity. ``size``: (width, height) of the
@@ -58,7 +59,9 @@ class Sample(_Identified):
     tags: tuple[Tag, ...] = ()
     annotations: tuple[Annotation, ...] | None = None
     attributes: dict[str, Attribute] = {}
-    extra: Extra = NOTHING
+    extra: Extra = {}
+    uid: str | None = None
+    origin: Origin | None = None
 
     @property
     def split(self) -> str | None:
@@ -69,12 +72,3 @@ class Sample(_Identified):
     def key(self) -> str:
         """Unique and stable in its dataset: the path, led by the splits because two splits may share a file name."""
         return f"{'+'.join(self.splits)}:{self.path}" if self.splits else self.path
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sample):
-            return NotImplemented
-        skip = ("uid", "origin", "image")
-        mine, theirs = self.__dict__, other.__dict__
-        return all(mine[name] == theirs[name] for name in mine if name not in skip)
-
-    __hash__ = None  # type: ignore[assignment]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from labelglot.schema.base import Frozen
+from labelglot.schema.record import Record
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1. May be inverted, empty or outside the image: it is data as written."""
@@ -19,7 +19,7 @@ Ring = tuple[float, ...]
 """x0, y0, x1, y1, ... in written order, not closed (the first point is not repeated)."""
 
 
-class RotatedBox(Frozen):
+class RotatedBox(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """A rectangle turned in the plane: its four corners in written order are the truth.
 
     ``angle`` (radians, clockwise on screen, as the source stated it) is kept where known.
@@ -30,7 +30,7 @@ class RotatedBox(Frozen):
     angle: float | None = None
 
 
-class Polygon(Frozen):
+class Polygon(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """An area bounded by rings. Each part is an outer ring followed by its holes; parts are united."""
 
     kind: Literal["polygon"] = "polygon"
@@ -46,7 +46,7 @@ class Polygon(Frozen):
         return cls(parts=tuple((ring,) for ring in rings))
 
 
-class Mask(Frozen):
+class Mask(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """A bitmap over the full image as a COCO compressed run-length string (column-major, first run zeros).
 
     An empty mask (no pixel set) is a statement; no mask is ``shape=None``.
@@ -58,21 +58,21 @@ class Mask(Frozen):
     rle: str
 
 
-class Polyline(Frozen):
+class Polyline(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """An open chain of points."""
 
     kind: Literal["polyline"] = "polyline"
     points: Ring
 
 
-class Points(Frozen):
+class Points(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """Loose points without names. Named points of a skeleton are ``Annotation.keypoints``."""
 
     kind: Literal["points"] = "points"
     points: Ring
 
 
-class Ellipse(Frozen):
+class Ellipse(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """Centre, half axes, and the turn of the first axis in radians clockwise on screen. A circle has rx == ry."""
 
     kind: Literal["ellipse"] = "ellipse"
@@ -83,7 +83,7 @@ class Ellipse(Frozen):
     angle: float = 0.0
 
 
-class Cuboid(Frozen):
+class Cuboid(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """A box in space as seen in the image: eight projected corners, front face then back face."""
 
     kind: Literal["cuboid"] = "cuboid"
@@ -95,7 +95,7 @@ Shape = Annotated[RotatedBox | Polygon | Mask | Polyline | Points | Ellipse | Cu
 ShapeKind = Literal["rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid"]
 
 
-class Keypoints(Frozen):
+class Keypoints(Record, frozen=True, eq=False, gc=False, kw_only=True):
     """Points in the order of the label's ``keypoints`` names.
 
     ``visibility`` per point: 0 not labelled, 1 labelled but hidden, 2 visible (COCO's meaning);

@@ -11,6 +11,7 @@ import os
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -165,6 +166,9 @@ class MemorySource(Source):
     def _open(self, path: str) -> BinaryIO:
         return io.BytesIO(self.content[path])
 
+    def fingerprint_token(self, path: str) -> str:
+        return f"{zlib.crc32(self.content[path]):08x}"
+
 
 class Below(Source):
     """A folder of another source."""
@@ -183,6 +187,12 @@ class Below(Source):
 
     def _open(self, path: str) -> BinaryIO:
         return self.inner.open(f"{self.prefix}/{path}")
+
+    def size(self, path: str) -> int:
+        return self.inner.size(f"{self.prefix}/{path}")
+
+    def fingerprint_token(self, path: str) -> str:
+        return self.inner.fingerprint_token(f"{self.prefix}/{path}")
 
     def local_path(self, path: str) -> Path | None:
         return self.inner.local_path(f"{self.prefix}/{path}")
@@ -312,7 +322,7 @@ class ZipSource(_Archive):
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
         try:
-            return zipfile.ZipFile(self._raw())
+            return zipfile.ZipFile(self._raw() if self.path is None else self.path)
         except (zipfile.BadZipFile, OSError) as error:
             raise SourceError(f"is no readable zip archive: {error}", self.where) from error
 

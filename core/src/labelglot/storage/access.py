@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, NamedTuple
 
-from labelglot.errors import UnsafeInput
+from labelglot.errors import SourceError, UnsafeInput
 from labelglot.storage.source import MAX_RATIO, RATIO_FROM, Source, _Range
 
 Packed = Literal["", "gzip", "zlib"]
@@ -42,7 +42,10 @@ def random_access(source: Source, path: str, packed: Packed = "") -> Access:
     """
     if not packed and source.kind != "zip":
         return Access(source.open(path), source.size(path))
-    key = (os.getpid(), source.where, path, packed, source.fingerprint_token(path))
+    try:
+        key = (os.getpid(), source.where, path, packed, source.fingerprint_token(path))
+    except (OSError, KeyError) as error:
+        raise SourceError(f"cannot be opened: {error}", f"{source.where}/{path}") from error
     with _lock:
         found = _unpacked.get(key)
         if found is None:

@@ -78,6 +78,8 @@ class Holds(Frozen):
     ``required``: kinds every object must have; the projection derives a missing box from the rest.
     ``bare``: objects without any geometry can be written.
     ``boxes``, ``points``: spelling and precision of coordinates.
+    ``polygon_parts``: false: each part becomes an object of its own, or, with ``join_parts``, all are joined into one
+    ring by bridges of no width. ``inside``: boxes and polygons are cut at the edge of the image.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
     (VOC's ``difficult`` 0).
@@ -99,7 +101,9 @@ class Holds(Frozen):
     boxes: Convention = PIXELS
     points: Convention = PIXELS
     polygon_parts: bool = True
+    join_parts: bool = False
     polygon_holes: bool = True
+    inside: bool = False
     rotated_angle: bool = False
     keypoint_visibility: Literal["none", "coco", "any"] = "any"
     labels: LabelHolds = LabelHolds()

@@ -14,7 +14,7 @@ from labelglot.formats.base import File, Format, WriteContext, in_pixels, under
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, SourceImage
 from labelglot.projection.project import Plan, reduce_sample
-from labelglot.report import EXAMPLES, Loss, Report, Severity
+from labelglot.report import EXAMPLES, Loss, Problem, Report, Severity
 from labelglot.schema import Partition, Sample
 from labelglot.storage import safe_join
 
@@ -164,6 +164,8 @@ def run_chunk(job: Job, work: Work) -> Receipt:
                         files.append((under(folder, made.path), data))
                     else:
                         _write(staging, under(folder, made.path), data)
+                elif isinstance(made, Problem):
+                    report.add_problem(made._replace(key=sample.key))
                 else:
                     pieces.setdefault((folder, made.slot), []).append(made.data)
         except LabelglotError as error:

@@ -300,9 +300,10 @@ def prepare(
         labels.keys.get(label, label): {name: tuple(sorted(kinds)) for name, kinds in found.items()}
         for label, found in survey.attributes.items()
     }
+    keypoints = {labels.keys.get(label, label): number for label, number in survey.keypoints.items()}
     context = WriteContext(
         labels.labels, info, options, (None,) if names.folders else names.splits, images != "none", len(dataset),
-        single, attributes,
+        single, attributes, keypoints,
     )  # fmt: skip
     work = []
     place = number = 0
@@ -320,6 +321,7 @@ class _Survey(NamedTuple):
     numbers: Sequence[int]
     used: Sequence[str] | None
     attributes: Mapping[str, Mapping[str, set[str]]]
+    keypoints: Mapping[str, int]
     id_base: int
 
 
@@ -328,15 +330,19 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     rules = holds.labels
     full = writer.survey == "full" or (rules.table and (not rules.unused or rules.order == "appearance"))
     index = None if full or not dataset.labels_complete else dataset.samples.index()
-    if index is not None:
-        listed = list(index)
+    listed = None if index is None else list(index)
+    if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):
+        listed = None
+    if listed is not None:
         numbers = [entry.annotations or 0 for entry in listed]
         entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
         highest = max((entry.highest_id for entry in listed), default=0)
-        return _Survey(entries, dataset.labels, numbers, None, {}, highest)
+        return _Survey(entries, dataset.labels, numbers, None, {}, {}, highest)
     found: Surveyed = scan(dataset, [SurveyVisitor(holds)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
-    return _Survey(found.entries, labels, found.numbers, list(found.used), found.attributes, found.id_base[0])
+    return _Survey(
+        found.entries, labels, found.numbers, list(found.used), found.attributes, found.keypoints, found.id_base[0]
+    )
 
 
 class _Spool:

@@ -53,7 +53,8 @@ class Surveyed(NamedTuple):
     """What a target needs to know before the first sample is written.
 
     ``entries``: every sample in order. ``numbers``: annotations per sample. ``seen``: label keys in use, by first
-    appearance. ``used``: those that remain after projection; ``attributes``: label -> name -> kinds.
+    appearance. ``used``: those that remain after projection; ``attributes``: label -> name -> kinds;
+    ``keypoints``: label -> most points of one object.
     """
 
     entries: list[Entry]
@@ -61,6 +62,7 @@ class Surveyed(NamedTuple):
     seen: dict[str, None]
     used: dict[str, int]
     attributes: dict[str, dict[str, set[str]]]
+    keypoints: dict[str, int]
     id_base: list[int]
 
 
@@ -71,7 +73,7 @@ class SurveyVisitor:
         self.holds = holds
 
     def start(self) -> Surveyed:
-        return Surveyed([], [], {}, {}, {}, [0])
+        return Surveyed([], [], {}, {}, {}, {}, [0])
 
     def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
         annotations = sample.annotations or ()
@@ -92,6 +94,8 @@ class SurveyVisitor:
             label = a.label or ""
             if a.label is not None:
                 state.used[label] = state.used.get(label, 0) + 1
+            if a.keypoints is not None and len(a.keypoints) > state.keypoints.get(label, 0):
+                state.keypoints[label] = len(a.keypoints)
             for name, value in a.attributes.items():
                 state.attributes.setdefault(label, {}).setdefault(name, set()).add(value_kind(value))
 
@@ -102,6 +106,8 @@ class SurveyVisitor:
         state.id_base[0] = max(state.id_base[0], later.id_base[0])
         for label, count in later.used.items():
             state.used[label] = state.used.get(label, 0) + count
+        for label, number in later.keypoints.items():
+            state.keypoints[label] = max(state.keypoints.get(label, 0), number)
         for label, names in later.attributes.items():
             mine = state.attributes.setdefault(label, {})
             for name, kinds in names.items():

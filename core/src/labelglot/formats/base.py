@@ -16,7 +16,7 @@ from labelglot.errors import LabelglotError, UnsafePath
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
-from labelglot.report import Report
+from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Info, Label, Sample
 from labelglot.storage import Source, clean_foreign, safe_relative
 from pydantic import BaseModel, ConfigDict
@@ -80,7 +80,8 @@ class WriteContext:
 
     ``splits``: names of the splits in use, in order of first appearance (``None`` for samples without one).
     ``images``: whether image files are written to the target. ``total``: number of samples.
-    ``attributes``: for each label key the attribute names its objects use, with the kinds of values seen.
+    ``attributes``: for each label key the attribute names its objects use, with the kinds of values seen;
+    ``keypoints``: the most keypoints one of its objects has. Both need a full survey (see ``Format.survey``).
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class WriteContext:
         total: int = 0,
         single: str | None = None,
         attributes: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+        keypoints: Mapping[str, int] | None = None,
     ) -> None:
         self.labels = tuple(labels)
         self.info = info
@@ -102,6 +104,7 @@ class WriteContext:
         self.total = total
         self.single = single
         self.attributes = attributes or {}
+        self.keypoints = keypoints or {}
 
     @cached_property
     def by_key(self) -> dict[str, Label]:
@@ -243,8 +246,8 @@ class Format:
         """
         raise NotImplementedError(f"{self.id} cannot be read")
 
-    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
-        """Bytes of one sample. Pure; runs in any process."""
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        """Bytes of one sample, and warnings of what a consumer will refuse. Pure; runs in any process."""
         raise NotImplementedError(f"{self.id} cannot be written")
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:

@@ -6,6 +6,7 @@ from labelglot.geometry.box import (
     box_area,
     box_iou,
     clip_box,
+    contains,
     corners,
     from_center,
     from_xywh,
@@ -16,6 +17,7 @@ from labelglot.geometry.box import (
 from labelglot.geometry.raster import box_to_counts, rasterise, rings_from_counts
 from labelglot.geometry.ring import (
     affine,
+    bridge,
     clip_half_plane,
     clip_ring,
     ellipse_to_ring,
@@ -52,8 +54,8 @@ from labelglot.geometry.rotated import (
 )
 
 __all__ = [
-    "Counts", "affine", "box_area", "box_iou", "box_to_counts", "center_from_corners", "clip_box", "clip_half_plane",
-    "clip_ring", "convex_hull", "corners", "corners_from_center", "corners_from_pivot", "crop", "decode_string",
+    "Counts", "affine", "box_area", "box_iou", "box_to_counts", "bridge", "center_from_corners", "clip_box", "clip_half_plane",
+    "clip_ring", "contains", "convex_hull", "corners", "corners_from_center", "corners_from_pivot", "crop", "decode_string",
     "ellipse_to_ring", "encode_string", "from_bitmap", "from_center", "from_row_major", "from_xywh",
     "is_rotated_box", "is_self_crossing", "is_valid", "mask_area", "mask_bounds", "merge", "min_area_rect", "mirror",
     "paste", "points", "rasterise", "ring_area", "ring_bounds", "rings_from_counts", "rotated_iou", "signed_area",

@@ -45,6 +45,13 @@ def box_iou(a: Box, b: Box) -> float:
     return inter / total if total > 0 else 0.0
 
 
+def contains(outer: Box, inner: Box | None) -> bool:
+    """Whether a box lies in another, edges included; nothing (``None``) lies anywhere."""
+    return inner is None or (
+        outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
+    )
+
+
 def clip_box(box: Box, width: float, height: float) -> Box:
     """The part of a box inside the image."""
     return (

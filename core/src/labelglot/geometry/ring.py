@@ -64,6 +64,33 @@ def affine(ring: Ring, matrix: Affine) -> Ring:
     return tuple(v for x, y in points(ring) for v in (a * x + b * y + c, d * x + e * y + f))
 
 
+MOST_PAIRS = 250_000
+"""Pairs of points looked at for a bridge; of longer rings only every second, third... point."""
+
+
+def bridge(rings: Sequence[Ring]) -> Ring:
+    """One ring of several, each joined to those before it where they are nearest, by an edge there and back.
+
+    The edges enclose nothing, so filling the ring fills the same area.
+    """
+    joined = list(points(rings[0]))
+    for ring in rings[1:]:
+        added = points(ring)
+        if not joined or not added:
+            joined = joined or list(added)
+            continue
+        step = 1 + int(math.sqrt(len(joined) * len(added) / MOST_PAIRS))
+        _, i, j = min(
+            ((x - u) ** 2 + (y - v) ** 2, i, j)
+            for i, (x, y) in enumerate(joined)
+            if i % step == 0
+            for j, (u, v) in enumerate(added)
+            if j % step == 0
+        )
+        joined[i + 1 : i + 1] = [*added[j:], *added[: j + 1], joined[i]]
+    return tuple(v for point in joined for v in point)
+
+
 def is_self_crossing(ring: Ring) -> bool:
     """Whether two edges that are not neighbours cross."""
     pts = points(ring)

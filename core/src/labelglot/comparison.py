@@ -83,7 +83,7 @@ def compare_annotations(
     if a is b:
         return
     if scale != (1.0, 1.0):
-        from labelglot.projection.project import map_points
+        from labelglot.projection.coordinates import map_points
 
         b = b.replace(
             box=b.box and map_points(b.box, *scale),

@@ -99,6 +99,10 @@ class Report:
             examples.append(loss)
         self._losses[loss.code] = (count + 1, examples)
 
+    def recount_loss(self, code: str, count: int) -> None:
+        """Set the exact number of losses of a code, where only the first examples were noted one by one."""
+        self._losses[code] = (count, self._losses[code][1])
+
     def count(self, name: str, number: int = 1) -> None:
         """Add to a named counter (``samples``, ``annotations``, ``images.copied``...)."""
         self.counts[name] = self.counts.get(name, 0) + number

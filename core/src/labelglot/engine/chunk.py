@@ -13,7 +13,8 @@ from labelglot.errors import LabelglotError, PluginError
 from labelglot.formats.base import File, Format, WriteContext, in_pixels, under
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, SourceImage
-from labelglot.projection.project import Plan, reduce_sample
+from labelglot.projection.losses import LossSink, Lost
+from labelglot.projection.project import Plan, SampleReducer
 from labelglot.report import EXAMPLES, Loss, Problem, Report, Severity
 from labelglot.schema import Partition, Sample
 from labelglot.storage import safe_join
@@ -107,12 +108,13 @@ class Receipt(NamedTuple):
     lengths: tuple[tuple[tuple[str, str], int], ...] = ()
 
 
-class _Losses:
+class _Losses(LossSink):
     """Counts losses; keeps the first examples only, because millions of objects may lose the same thing."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
         self.counts: dict[str, int] = {}
+        self.repeated: dict[int, list[Any]] = {}
         self.key = ""
 
     def __call__(self, code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
@@ -121,17 +123,28 @@ class _Losses:
         if seen < EXAMPLES:
             self.report.lose(Loss(code, aspect, self.key, position, detail, severity))
 
+    def replay(self, losses: tuple[Lost, ...], position: int) -> None:
+        entry = self.repeated.get(id(losses))
+        if entry is None:
+            entry = self.repeated[id(losses)] = [losses, 0]
+        entry[1] += 1
+        if entry[1] <= EXAMPLES:
+            super().replay(losses, position)
+
     def finish(self) -> None:
+        for losses, count in self.repeated.values():
+            for loss in losses:
+                self.counts[loss.code] += max(0, count - EXAMPLES)
         for code, count in self.counts.items():
             if count > EXAMPLES:
-                _, examples = self.report._losses[code]
-                self.report._losses[code] = (count, examples)
+                self.report.recount_loss(code, count)
 
 
 def run_chunk(job: Job, work: Work) -> Receipt:
     """Read, reduce and encode one chunk. Raises :class:`PluginError` naming the sample if a writer breaks."""
     report = Report()
     losses = _Losses(report)
+    reducer = SampleReducer(job.holds, job.plan)
     files: list[tuple[str, bytes]] = []
     pieces: dict[tuple[str, str], list[bytes]] = {}
     folders: dict[str, None] = {}
@@ -144,7 +157,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
         sample = in_pixels(original)
         losses.key = sample.key
         before = len(sample.annotations or ())
-        reduced, _ = reduce_sample(sample, job.holds, job.plan, ordinal, number, losses)
+        reduced, _ = reducer.reduce(sample, ordinal, number, losses)
         number += before
         report.count("samples")
         report.count("annotations", before)

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol
 from labelglot.engine.executor import Cancel, Executor, InProcess
 from labelglot.formats.base import in_pixels
 from labelglot.holds import Holds, value_kind
+from labelglot.projection.losses import LossSink
 from labelglot.projection.naming import Entry
-from labelglot.projection.project import NO_PLAN, reduce_sample
-from labelglot.report import Report, Severity
+from labelglot.projection.project import NO_PLAN, SampleReducer
+from labelglot.report import Report
 from labelglot.schema import Dataset, Partition, Sample, labels_of
 
 
@@ -70,7 +71,8 @@ class SurveyVisitor:
     """Collects names, numbers, labels and attribute kinds as they will be after projection."""
 
     def __init__(self, holds: Holds) -> None:
-        self.holds = holds
+        self.reducer = SampleReducer(holds, NO_PLAN)
+        self.sink = LossSink()
 
     def start(self) -> Surveyed:
         return Surveyed([], [], {}, {}, {}, {}, [0])
@@ -81,7 +83,7 @@ class SurveyVisitor:
         state.numbers.append(len(annotations))
         for key in labels_of(sample):
             state.seen.setdefault(key)
-        reduced, _ = reduce_sample(in_pixels(sample), self.holds, NO_PLAN, ordinal, 0, _ignore)
+        reduced, _ = self.reducer.reduce(in_pixels(sample), ordinal, 0, self.sink)
         for a in annotations:
             if isinstance(a.id, int) and a.id > state.id_base[0]:
                 state.id_base[0] = a.id
@@ -116,7 +118,3 @@ class SurveyVisitor:
 
     def finish(self, state: Surveyed) -> Surveyed:
         return state
-
-
-def _ignore(code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
-    return None

@@ -292,7 +292,7 @@ def in_pixels(sample: Sample) -> Sample:
         return sample
     if sample.units == "pixels":
         return sample.replace(size=size)
-    from labelglot.projection.project import map_points
+    from labelglot.projection.coordinates import map_points
 
     width, height = size
 

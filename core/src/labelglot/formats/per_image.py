@@ -10,6 +10,7 @@ from labelglot.errors import LabelglotError
 from labelglot.formats.base import File, Format, Piece, ReadContext, WriteContext, in_pixels, with_suffix
 from labelglot.report import Report
 from labelglot.schema import Dataset, Label, Records, Sample
+from labelglot.schema.dataset import Decoder
 
 
 class Pair(NamedTuple):
@@ -52,8 +53,12 @@ class PerImage(Format):
 
     def read(self, context: ReadContext) -> Dataset:
         labels = self.labels(context)
-        dataset = Dataset(Records(self.pairs(context), _PairDecoder(self, context)), labels or ())
+        dataset = Dataset(Records(self.pairs(context), self.decoder(context)), labels or ())
         return dataset if labels is not None else dataset.replace(labels_complete=False)
+
+    def decoder(self, context: ReadContext) -> Decoder:
+        """What turns a pair into a sample, for readers that build their dataset themselves."""
+        return _PairDecoder(self, context)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         yield File(self.annotation_path(sample, context), self.encode_file(sample, context))

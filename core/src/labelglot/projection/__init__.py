@@ -7,12 +7,12 @@ from labelglot.projection.project import (
     Plan,
     Projected,
     ProjectedDataset,
+    SampleReducer,
     project,
     project_dataset,
-    reduce_sample,
 )
 
 __all__ = [
-    "LabelPlan", "NamePlan", "Plan", "Projected", "ProjectedDataset", "bounds", "convert", "project",
-    "project_dataset", "project_labels", "reduce_sample",
+    "LabelPlan", "NamePlan", "Plan", "Projected", "ProjectedDataset", "SampleReducer", "bounds", "convert", "project",
+    "project_dataset", "project_labels",
 ]  # fmt: skip

@@ -41,8 +41,9 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
         losses.append(Loss("labels.order", "labels.order", None, None, f"the target keeps {rules.order} order", "info"))
     names = _names(ordered, rules.names, rules.duplicates, losses)
     ids: list[int | str | None] = []
+    raised = _raise(ordered, rules.first_id)
     for position, label in enumerate(ordered):
-        ids.append(_id(label, position, rules.ids, losses))
+        ids.append(_id(label, position, rules.ids, raised, losses))
     if rules.ids_required:
         _assign_missing(ids, rules.ids, ordered, losses)
     keys = label_keys(names, ids)
@@ -77,9 +78,21 @@ def _names(labels: Sequence[Label], pattern: str | None, duplicates: bool, losse
     return names
 
 
-def _id(label: Label, position: int, rule: str, losses: list[Loss]) -> int | str | None:
+def _raise(labels: Sequence[Label], first: int | None) -> int:
+    """By how much all numbers must be raised so that none is below ``first``."""
+    numbers = [label.id for label in labels if isinstance(label.id, int) and not _is_background(label)]
+    return 0 if first is None or not numbers else max(0, first - min(numbers))
+
+
+def _is_background(label: Label) -> bool:
+    return label.id == 0 and label.name == "background"
+
+
+def _id(label: Label, position: int, rule: str, raised: int, losses: list[Loss]) -> int | str | None:
     given = label.id
     kept: int | str | None = given
+    if raised and isinstance(given, int) and not _is_background(label):
+        kept = given + raised
     if rule == "none":
         kept = None
     elif rule == "index":
@@ -90,6 +103,7 @@ def _id(label: Label, position: int, rule: str, losses: list[Loss]) -> int | str
         kept = str(given)
     if given is not None and kept != given and not (rule == "int" and kept is None):
         detail = "numbered from 0 in order" if rule == "index" else "ids of classes are not kept"
+        detail = f"raised by {raised}" if raised and rule in ("int", "any") else detail
         losses.append(Loss("labels.id", "labels.id", None, label.key, detail, "info"))
     elif rule == "index" and given is None:
         losses.append(Loss("labels.id_assigned", "labels.id", None, label.key, "numbered from 0 in order", "info"))

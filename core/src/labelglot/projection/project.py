@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from labelglot.holds import GeometryKind, Holds, IdKind, ValueKind, value_kind
-from labelglot.projection import ladder
+from labelglot.holds import Holds, value_kind
+from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
+from labelglot.projection.losses import LossList, LossSink
 from labelglot.projection.naming import Entry, image_stem, plan_names, target_splits
-from labelglot.report import Loss, Severity
+from labelglot.projection.objects import Frame, ObjectReducer
+from labelglot.report import Loss
 from labelglot.schema.annotation import Annotation, Tag
-from labelglot.schema.base import Attribute, Id
 from labelglot.schema.dataset import Dataset, Info
 from labelglot.schema.sample import Sample
-from labelglot.schema.shape import Ellipse, Keypoints, Mask, Polygon, RotatedBox, Shape
-from labelglot.tolerance import close_numbers
-
-Lose = Callable[[str, str, int | None, str, Severity], None]
-"""Called for each loss with code, aspect, position of the annotation, detail, severity."""
 
 
 class Projected(NamedTuple):
@@ -53,41 +48,47 @@ NO_PLAN = Plan({})
 
 def project(sample: Sample, holds: Holds, plan: Plan = NO_PLAN, ordinal: int = 0, number: int = 0) -> Projected:
     """Reduce a sample. Pure. ``ordinal``: its position in the dataset, ``number``: annotations before it."""
-    losses: list[Loss] = []
-
-    def lose(code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
-        losses.append(Loss(code, aspect, sample.key, position, detail, severity))
-
-    result, trace = reduce_sample(sample, holds, plan, ordinal, number, lose)
-    return Projected(result, tuple(losses), trace)
+    losses = LossList(sample.key)
+    result, trace = SampleReducer(holds, plan).reduce(sample, ordinal, number, losses)
+    return Projected(result, tuple(losses.losses), trace)
 
 
-def reduce_sample(
-    sample: Sample, holds: Holds, plan: Plan, ordinal: int, number: int, lose: Lose
-) -> tuple[Sample | None, tuple[int, ...]]:
-    """The engine's form of :func:`project`: losses go to a callback, which may merely count them."""
-    if not sample.annotations and not sample.tags and not holds.empty:
-        lose("sample.empty", "sample", None, "images without objects cannot be written", "warning")
-        return None, ()
-    changes: dict[str, object] = {}
-    _identity(sample, holds, plan, ordinal, changes, lose)
-    relative, reachable = _frame(sample, holds, plan, changes, lose)
-    _sample_fields(sample, holds, plan, changes, lose)
-    trace: tuple[int, ...] = ()
-    if sample.annotations is None:
-        if not holds.unlabelled:
-            lose("sample.unlabelled", "annotations", None, "becomes an image without objects", "warning")
-            changes["annotations"] = ()
-    elif sample.annotations:
-        worker = _Objects(sample, holds, plan, relative, reachable, number, lose)
-        changes["annotations"], trace = worker.reduce(sample.annotations)
-        if not changes["annotations"] and not holds.empty and not changes.get("tags", sample.tags):
+class SampleReducer:
+    """Reduces one sample after the other to what a target holds; the engine's form of :func:`project`."""
+
+    def __init__(self, holds: Holds, plan: Plan) -> None:
+        self.holds, self.plan = holds, plan
+        self.objects = ObjectReducer(holds, plan.labels, plan.id_base, plan.bound)
+
+    def reduce(
+        self, sample: Sample, ordinal: int, number: int, lose: LossSink
+    ) -> tuple[Sample | None, tuple[int, ...]]:
+        """The sample as the target holds it (``None``: not at all), and the source position of each annotation."""
+        holds, plan = self.holds, self.plan
+        if not sample.annotations and not sample.tags and not holds.empty:
+            lose("sample.empty", "sample", None, "images without objects cannot be written", "warning")
+            return None, ()
+        changes: dict[str, object] = {}
+        _identity(sample, holds, plan, ordinal, changes, lose)
+        relative, reachable = _frame(sample, holds, plan, changes, lose)
+        _sample_fields(sample, holds, plan, changes, lose)
+        trace: tuple[int, ...] = ()
+        if sample.annotations is None:
+            if not holds.unlabelled:
+                lose("sample.unlabelled", "annotations", None, "becomes an image without objects", "warning")
+                changes["annotations"] = ()
+        elif sample.annotations:
+            from_fractions = sample.units == "relative"
+            frame = Frame(sample.size, from_fractions, relative and not from_fractions, reachable)
+            changes["annotations"], trace = self.objects.reduce(sample.annotations, frame, number, lose)
+        left = changes.get("annotations", sample.annotations) or changes.get("tags", sample.tags)
+        if not left and not holds.empty:
             lose("sample.empty", "sample", None, "nothing of it can be written", "warning")
             return None, ()
-    return (sample.replace(**changes) if changes else sample), trace
+        return (sample.replace(**changes) if changes else sample), trace
 
 
-def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: dict[str, object], lose: Lose) -> None:
+def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: dict[str, object], lose: LossSink) -> None:
     path = plan.paths.get(sample.key, sample.path)
     if not holds.naming.suffix and not (plan.images and sample.image is not None):
         path = image_stem(path)
@@ -106,18 +107,7 @@ def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: d
         changes["id"] = kept
 
 
-def fit_id(value: Id | None, kind: IdKind) -> Id | None:
-    """``value`` if a target with ids of ``kind`` can keep it as it is, else ``None``."""
-    if value is None or kind == "none":
-        return None
-    if kind == "any":
-        return value
-    if kind == "int":
-        return value if isinstance(value, int) else None
-    return str(value)
-
-
-def _frame(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: Lose) -> tuple[bool, bool]:
+def _frame(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: LossSink) -> tuple[bool, bool]:
     """(coordinates are fractions in the target, boxes and points can be expressed at all)."""
     survives = holds.size or (plan.images and sample.image is not None)
     relative_target = holds.boxes.needs_size or holds.points.needs_size
@@ -131,12 +121,13 @@ def _frame(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object],
         lose("size", "size", None, "not written, and the image itself is not at hand", "info")
         changes["size"] = None
         if relative_target:
+            lose("size", "units", None, "coordinates are kept as fractions", "info")
             changes["units"] = "relative"
             return True, True
     return False, True
 
 
-def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: Lose) -> None:
+def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: LossSink) -> None:
     splits = target_splits(sample.splits, holds)
     if splits != sample.splits:
         shown = "+".join(sample.splits) or "no split"
@@ -147,7 +138,7 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
             lose(f"sample.{field}", field, None, "not kept", "info" if field == "uri" else "warning")
             changes[field] = None
     if sample.attributes:
-        changed = _attributes(sample.attributes, holds.sample_attributes, {}, {}, None, lose)
+        changed = reduce_attributes(sample.attributes, holds.sample_attributes, {}, {}, None, lose)
         if changed is not None:
             changes["attributes"] = changed
     if sample.extra:
@@ -160,62 +151,7 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
         changes["tags"] = _tags(sample.tags, holds, plan, lose)
 
 
-def _attributes(
-    attributes: Mapping[str, Attribute],
-    free: frozenset[ValueKind],
-    named: Mapping[str, frozenset[ValueKind]],
-    defaults: Mapping[str, Attribute],
-    position: int | None,
-    lose: Lose,
-) -> dict[str, Attribute] | None:
-    """The attributes that can stay, or ``None`` if all can."""
-    changed: dict[str, Attribute] | None = None
-    for key, value in attributes.items():
-        allowed = named.get(key, free)
-        kind = value_kind(value)
-        if kind in allowed and key not in defaults:
-            continue
-        kept, detail = _fitted(value, kind, allowed)
-        if key in defaults and kept is not _GONE and (kept, type(kept)) == (defaults[key], type(defaults[key])):
-            kept, detail = _GONE, "the same as nothing said"
-        if kept is value:
-            continue
-        if changed is None:
-            changed = dict(attributes)
-        code = f"attributes.{key}"
-        if kept is _GONE:
-            del changed[key]
-            lose(code, code, position, detail, "info" if key in defaults and detail != "not kept" else "warning")
-        else:
-            changed[key] = cast(Attribute, kept)
-            lose(code, code, position, detail, "info")
-    return changed
-
-
-_GONE = object()
-
-
-def _fitted(value: Attribute, kind: ValueKind, allowed: frozenset[ValueKind]) -> tuple[object, str]:
-    """The value as the target can hold it, and what that did to it."""
-    if kind in allowed:
-        return value, ""
-    if "bool" in allowed and kind in ("int", "float") and value in (0, 1):
-        return bool(value), "kept as yes or no"
-    if "str" in allowed and kind != "null":
-        return as_text(value), "kept as text"
-    return _GONE, "not kept"
-
-
-def as_text(value: Attribute) -> str:
-    """An attribute value as text: ``true``/``false``, shortest exact numbers, lists joined by commas."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value)
-
-
-def _tags(tags: tuple[Tag, ...], holds: Holds, plan: Plan, lose: Lose) -> tuple[Tag, ...]:
+def _tags(tags: tuple[Tag, ...], holds: Holds, plan: Plan, lose: LossSink) -> tuple[Tag, ...]:
     rules = holds.tags
     if rules is None:
         lose("tags", "tags", None, "image-level labels cannot be written", "warning")
@@ -235,7 +171,7 @@ def _tags(tags: tuple[Tag, ...], holds: Holds, plan: Plan, lose: Lose) -> tuple[
     return tuple(kept)
 
 
-def _tag(tag: Tag, holds: Holds, plan: Plan, lose: Lose) -> Tag:
+def _tag(tag: Tag, holds: Holds, plan: Plan, lose: LossSink) -> Tag:
     rules = holds.tags
     assert rules is not None
     changes: dict[str, object] = {}
@@ -256,324 +192,6 @@ def _tag(tag: Tag, holds: Holds, plan: Plan, lose: Lose) -> Tag:
         lose("tags.extra", "tags", None, "fields only the source format knows", "info")
         changes["extra"] = extra
     return tag.replace(**changes) if changes else tag
-
-
-Signature = tuple[bool, str | None, bool]
-
-
-@lru_cache(maxsize=1024)
-def allocate(slots: tuple[frozenset[GeometryKind], ...], signature: Signature) -> tuple[tuple[str, int, bool], ...]:
-    """Which part of an object (``shape``, ``keypoints``, ``box``) goes into which slot, and whether as it is.
-
-    First every part that a free slot takes as it is, the narrowest slot first; then, for the rest, the ladder.
-    """
-    has_box, shape, has_keypoints = signature
-    parts = [("shape", shape)] if shape else []
-    parts += [("keypoints", "keypoints")] if has_keypoints else []
-    parts += [("box", "box")] if has_box else []
-    free = sorted(range(len(slots)), key=lambda i: (len(slots[i]), i))
-    result: list[tuple[str, int, bool]] = []
-    rest = []
-    for part, kind in parts:
-        slot = next((i for i in free if kind in slots[i]), None)
-        if slot is None:
-            rest.append((part, kind))
-        else:
-            free.remove(slot)
-            result.append((part, slot, True))
-    placed_area = any(part != "keypoints" for part, _, _ in result)
-    for part, kind in rest:
-        if part == "box" and placed_area:
-            continue
-        slot = next((i for step in ladder.STEPS[kind] for i in free if step in slots[i]), None)
-        if slot is not None and not (part == "keypoints" and has_box):
-            free.remove(slot)
-            result.append((part, slot, False))
-            placed_area = True
-    return tuple(result)
-
-
-class _Objects:
-    """Reduces the annotations of one sample."""
-
-    def __init__(
-        self, sample: Sample, holds: Holds, plan: Plan, relative: bool, reachable: bool, number: int, lose: Lose
-    ) -> None:
-        self.holds, self.plan, self.lose = holds, plan, lose
-        self.source_relative = sample.units == "relative"
-        self.to_relative = relative and not self.source_relative
-        self.size = sample.size
-        self.reachable = reachable
-        self.number = number
-        self.slots = holds.geometry
-        self.relative = relative
-        self.exact = holds.boxes.exact and holds.points.exact
-
-    def reduce(self, annotations: Sequence[Annotation]) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
-        kept: list[Annotation] = []
-        trace: list[int] = []
-        for position, annotation in enumerate(annotations):
-            pieces = self._annotation(annotation, position)
-            for piece in pieces:
-                kept.append(piece)
-                trace.append(position)
-            for _ in pieces[1:]:
-                self.lose("shape.parts", "annotation", position, "further parts become objects of their own", "warning")
-        return tuple(kept), tuple(trace)
-
-    def _annotation(self, a: Annotation, position: int) -> list[Annotation]:
-        holds, lose = self.holds, self.lose
-        changes: dict[str, Any] = {}
-        if a.label is None:
-            if holds.labels.required and holds.labels.table:
-                lose("label.missing", "annotation", position, "an object without class cannot be written", "warning")
-                return []
-        elif not holds.labels.table:
-            lose("label", "label", position, "the target has no classes", "warning")
-            changes["label"] = None
-        else:
-            key = self.plan.labels.get(a.label, a.label)
-            if key != a.label:
-                changes["label"] = key
-        shapes = self._geometry(a, position, changes)
-        if shapes is None:
-            return []
-        self._facts(a, position, changes)
-        if not changes:
-            return [a]
-        first = a.replace(**changes)
-        return [first, *(first.replace(shape=shape, id=None) for shape in shapes[1:])]
-
-    def _geometry(self, a: Annotation, position: int, changes: dict[str, Any]) -> list[Shape] | None:
-        """Fill ``changes`` with the geometry that stays; ``None`` if the object cannot be written at all."""
-        lose, holds = self.lose, self.holds
-        shape, keypoints, box = a.shape, a.keypoints, a.box
-        if shape is None and keypoints is None and box is None:
-            if holds.bare:
-                return []
-            lose("geometry.none", "annotation", position, "an object without geometry cannot be written", "warning")
-            return None
-        if not self.reachable:
-            lose(
-                "size.unknown", "annotation", position, "its coordinates need the image size, which is unknown", "error"
-            )
-            return None
-        result: dict[str, Any] = {"box": None, "shape": None, "keypoints": None}
-        pieces: list[Shape] = []
-        signature = (box is not None, None if shape is None else shape.kind, keypoints is not None)
-        details: dict[str, str] = {}
-        for part, slot, native in allocate(self.slots, signature):
-            value = getattr(a, part)
-            found = value if native else self._step(value, self.slots[slot])
-            if found is None:
-                continue
-            if isinstance(found, Polygon):
-                fitted = self._fit_polygon(found, self.slots[slot])
-                if not fitted:
-                    continue
-                if fitted[0] is not found and native:
-                    details[part] = "holes" if found.has_holes else "parts"
-                found, pieces = fitted[0], fitted
-            kind = ladder.kind_of(found)
-            if not native:
-                details[part] = f"becomes a {kind.replace('_', ' ')}"
-            result[kind if kind in ("box", "keypoints") else "shape"] = found
-        for kind in holds.required:
-            if kind == "box" and result["box"] is None:
-                result["box"] = self._derived_box(a, result)
-                if result["box"] is None:
-                    lose("box.missing", "annotation", position, "has no extent a box could have", "warning")
-                    return None
-            elif kind != "box" and not any(v is not None and ladder.kind_of(v) == kind for v in result.values()):
-                lose(f"{kind}.missing", "annotation", position, f"the target needs {kind}", "warning")
-                return None
-        if all(value is None for value in result.values()) and not holds.bare:
-            self._lost_whole(a, position)
-            return None
-        self._note(a, position, result, details)
-        self._spell(a, position, result, pieces)
-        moved = False
-        for name, value in result.items():
-            if value is not getattr(a, name):
-                changes[name] = value
-                moved = True
-        if moved and self.plan.bound and a.extra:
-            changes["extra"] = self._unbound(a, position)
-        return pieces
-
-    def _step(self, value: ladder.Geometry, slot: frozenset[GeometryKind]) -> ladder.Geometry | None:
-        for kind in ladder.STEPS[ladder.kind_of(value)]:
-            if kind in slot:
-                found = ladder.convert(value, kind, self.size, self.source_relative)
-                if found is not None:
-                    return found
-        return None
-
-    def _fit_polygon(self, polygon: Polygon, slot: frozenset[GeometryKind]) -> list[Shape]:
-        """The polygon in the pieces the target can write; a mask where it has holes and a mask can be written."""
-        if polygon.has_holes and not self.holds.polygon_holes:
-            if "mask" in slot:
-                mask = ladder.convert(polygon, "mask", self.size, self.source_relative)
-                if mask is not None:
-                    return [cast(Mask, mask)]
-            polygon = Polygon.trusted(parts=tuple(part[:1] for part in polygon.parts))
-        if len(polygon.parts) > 1 and not self.holds.polygon_parts:
-            return [Polygon.trusted(parts=(part,)) for part in polygon.parts]
-        return [polygon]
-
-    def _derived_box(self, a: Annotation, result: Mapping[str, Any]) -> Any:
-        for value in (a.shape, a.keypoints, *result.values()):
-            box = None if value is None else ladder.bounds(value)
-            if box is not None:
-                return box
-        return None
-
-    def _lost_whole(self, a: Annotation, position: int) -> None:
-        kind = a.shape.kind if a.shape is not None else "keypoints" if a.keypoints is not None else "box"
-        self.lose(
-            f"annotation.{kind}", "annotation", position, f"a {kind.replace('_', ' ')} cannot be written", "warning"
-        )
-
-    def _note(self, a: Annotation, position: int, result: Mapping[str, Any], details: Mapping[str, str]) -> None:
-        """Losses of the parts that went away or changed kind."""
-        lose = self.lose
-        if a.shape is not None and result["shape"] is not a.shape:
-            detail = details.get("shape", "not kept")
-            code = f"shape.{detail}" if detail in ("holes", "parts") else f"shape.{a.shape.kind}"
-            sentences = {"holes": "holes are filled or become a mask", "parts": "each part becomes an object"}
-            lose(code, "shape", position, sentences.get(detail, detail), "warning")
-        elif a.shape is None and result["shape"] is not None:
-            lose("shape.lifted", "shape", position, f"{result['shape'].kind} made of what was there", "info")
-        if a.keypoints is not None and result["keypoints"] is None:
-            lose("keypoints", "keypoints", position, details.get("keypoints", "not kept"), "warning")
-        if a.box is not None and result["box"] is None:
-            same = a.shape is not None and _near(ladder.bounds(a.shape), a.box)
-            text = "follows from the shape" if same else details.get("box", "not kept")
-            lose("box.derivable" if same else "box", "box", position, text, "info" if same else "warning")
-        elif a.box is None and result["box"] is not None:
-            lose("box.derived", "box", position, "box made around what was there", "info")
-
-    def _spell(self, a: Annotation, position: int, result: dict[str, Any], pieces: list[Shape]) -> None:
-        """Bring what stays into the frame and precision the target writes."""
-        holds = self.holds
-        shape, keypoints = result["shape"], result["keypoints"]
-        if isinstance(shape, RotatedBox) and shape.angle is not None and not holds.rotated_angle:
-            result["shape"] = shape = shape.replace(angle=None)
-            if isinstance(a.shape, RotatedBox):
-                self.lose("shape.angle", "shape", position, "the stated angle; the corners are kept", "info")
-        if keypoints is not None and keypoints.visibility is not None:
-            result["keypoints"] = keypoints = self._visibility(keypoints, position)
-        if self.exact and not self.to_relative:
-            return
-        size = self.size
-        spelled_size = None if self.relative and self.source_relative else size
-        for name, value in result.items():
-            if value is None or isinstance(value, Mask):
-                continue
-            moved = self._respell(value, spelled_size)
-            if not _near(_numbers(moved), _numbers(value)):
-                self.lose(f"precision.{name}", name, position, "rounded to what the target writes", "info")
-                if name == "shape" and pieces:
-                    pieces[:] = [cast(Shape, self._respell(piece, spelled_size)) for piece in pieces]
-                result[name] = moved
-            if self.to_relative and size is not None:
-                result[name] = map_points(result[name], 1 / size[0], 1 / size[1])
-        if self.to_relative and size is not None and len(pieces) > 1:
-            pieces[:] = [cast(Shape, map_points(p, 1 / size[0], 1 / size[1])) for p in pieces]
-
-    def _respell(self, value: Any, size: tuple[int, int] | None) -> Any:
-        boxes, points = self.holds.boxes, self.holds.points
-        if isinstance(value, tuple):
-            return boxes.read_box(boxes.write_box(cast(Any, value), size), size)
-        if isinstance(value, Ellipse):
-            x, y = points.read_points(points.write_points((value.cx, value.cy), size), size)
-            return value.replace(cx=x, cy=y, rx=points.quantise(value.rx), ry=points.quantise(value.ry))
-        return _map_rings(value, lambda ring: points.read_points(points.write_points(ring, size), size))
-
-    def _visibility(self, keypoints: Keypoints, position: int) -> Keypoints:
-        rule = self.holds.keypoint_visibility
-        seen = keypoints.visibility
-        assert seen is not None
-        if rule == "any" or (rule == "coco" and all(v in (0, 1, 2) for v in seen)):
-            return keypoints
-        self.lose("keypoints.visibility", "keypoints", position, "visibility is not kept as it was", "warning")
-        new = None if rule == "none" else tuple(v if v in (0, 1, 2) else int(v > 0) * 2 for v in seen)
-        return keypoints.replace(visibility=new)
-
-    def _unbound(self, a: Annotation, position: int) -> dict[str, Any]:
-        extra = {}
-        for owner, bag in a.extra.items():
-            if isinstance(bag, dict) and any((owner, k) in self.plan.bound for k in bag):
-                bag = {k: v for k, v in bag.items() if (owner, k) not in self.plan.bound}
-                self.lose(f"extra.{owner}", f"extra.{owner}", position, "facts about the old geometry", "info")
-            extra[owner] = bag
-        return extra
-
-    def _facts(self, a: Annotation, position: int, changes: dict[str, Any]) -> None:
-        holds, lose = self.holds, self.lose
-        if a.attributes:
-            changed = _attributes(a.attributes, holds.attributes, holds.flags, holds.defaults, position, lose)
-            if changed is not None:
-                changes["attributes"] = changed
-        extra = changes.get("extra", a.extra)
-        if extra:
-            reduced, gone = reduce_extra(extra, holds)
-            for owner in gone:
-                lose(f"extra.{owner}", f"extra.{owner}", position, f"fields only {owner} knows", "info")
-            if gone:
-                changes["extra"] = reduced
-        for field in ("score", "text", "layer"):
-            if getattr(a, field) is not None and not getattr(holds, field):
-                lose(field, field, position, "not kept", "warning")
-                changes[field] = None
-        for field, kind in (("track", holds.track), ("group", holds.group), ("parent", holds.parent)):
-            value = getattr(a, field)
-            if value is not None:
-                kept = fit_id(value, kind)
-                if kept != value or type(kept) is not type(value):
-                    lose(field, field, position, "not kept" if kept is None else "kept as text", "warning")
-                    changes[field] = kept
-        kept = fit_id(a.id, holds.ids)
-        if kept is None and holds.ids_required:
-            kept = self.plan.id_base + self.number + position + 1
-            if holds.ids == "str":
-                kept = str(kept)
-        if kept != a.id:
-            lose("id.assigned" if a.id is None else "id", "id", position, "numbered" if kept else "not kept", "info")
-            changes["id"] = kept
-
-
-def map_points(value: Any, sx: float, sy: float) -> Any:
-    """A geometry with x and y scaled. Masks stay as they are."""
-    if isinstance(value, tuple):
-        return (value[0] * sx, value[1] * sy, value[2] * sx, value[3] * sy)
-    if isinstance(value, Ellipse):
-        return value.replace(cx=value.cx * sx, cy=value.cy * sy, rx=value.rx * sx, ry=value.ry * sy)
-    if isinstance(value, Mask):
-        return value
-    return _map_rings(value, lambda ring: tuple(v * (sy if i % 2 else sx) for i, v in enumerate(ring)))
-
-
-def _map_rings(value: Any, function: Callable[[tuple[float, ...]], tuple[float, ...]]) -> Any:
-    if isinstance(value, Polygon):
-        return value.replace(parts=tuple(tuple(function(ring) for ring in part) for part in value.parts))
-    if hasattr(value, "corners"):
-        return value.replace(corners=function(value.corners))
-    return value.replace(points=function(value.points))
-
-
-def _numbers(value: Any) -> tuple[float, ...]:
-    if isinstance(value, tuple):
-        return value
-    if isinstance(value, Polygon):
-        return tuple(v for part in value.parts for ring in part for v in ring)
-    if isinstance(value, Ellipse):
-        return (value.cx, value.cy, value.rx, value.ry, value.angle)
-    return tuple(value.corners if hasattr(value, "corners") else value.points)
-
-
-def _near(a: Sequence[float] | None, b: Sequence[float] | None) -> bool:
-    return a is not None and b is not None and close_numbers(a, b)
 
 
 class ProjectedDataset(NamedTuple):
@@ -605,8 +223,9 @@ def project_info(info: Info, holds: Holds) -> tuple[Info, tuple[Loss, ...]]:
 def used_after(samples: Iterable[Sample], holds: Holds) -> tuple[str, ...]:
     """Keys of labels that still occur once the samples are reduced, in order of appearance."""
     used: dict[str, None] = {}
+    reducer = SampleReducer(holds, NO_PLAN)
     for sample in samples:
-        reduced = project(sample, holds).sample
+        reduced, _ = reducer.reduce(sample, 0, 0, LossSink())
         if reduced is None:
             continue
         items: list[Tag | Annotation] = [*reduced.tags, *(reduced.annotations or ())]
@@ -632,29 +251,28 @@ def project_dataset(
     kept: list[Sample] = []
     traces: dict[str, tuple[int, ...]] = {}
     number = 0
+    paths: dict[str, str] = {}
+    reducer = SampleReducer(holds, plan)
     for ordinal, sample in enumerate(samples):
-        done = project(sample, holds, plan, ordinal, number)
+        sink = LossList(sample.key)
+        reduced_sample, traces[sample.key] = reducer.reduce(sample, ordinal, number, sink)
         number += len(sample.annotations or ())
-        losses += done.losses
-        traces[sample.key] = done.trace
-        if done.sample is not None:
-            kept.append(done.sample)
+        losses += sink.losses
+        if reduced_sample is not None:
+            kept.append(reduced_sample)
+            if reduced_sample.path != sample.path:
+                paths[sample.key] = reduced_sample.path
     reduced = Dataset(kept, labels.labels, info, dataset.provenance)
-    return ProjectedDataset(reduced, tuple(losses), traces, labels, names.paths)
+    return ProjectedDataset(reduced, tuple(losses), traces, labels, paths)
 
 
 __all__ = [
     "NO_PLAN",
-    "Lose",
     "Plan",
     "Projected",
     "ProjectedDataset",
-    "allocate",
-    "as_text",
-    "fit_id",
-    "map_points",
+    "SampleReducer",
     "project",
     "project_dataset",
     "project_info",
-    "reduce_sample",
 ]

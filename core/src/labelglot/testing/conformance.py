@@ -22,7 +22,17 @@ from labelglot.storage import MemorySource, safe_relative
 from labelglot.testing.explain import explain
 from labelglot.testing.mutation import mutations
 from labelglot.testing.strategies import EVERYTHING, datasets
-from labelglot.testing.travel import Trip, differences, load, load_lazily, projected, store, travel, unexpected
+from labelglot.testing.travel import (
+    Trip,
+    differences,
+    load,
+    load_lazily,
+    projected,
+    reported,
+    store,
+    travel,
+    unexpected,
+)
 
 SEARCH = (Phase.explicit, Phase.reuse, Phase.generate)
 """Without looking for a smaller example: damaged bytes do not get clearer by it, and it can take minutes."""
@@ -49,7 +59,7 @@ def returns_what_it_holds(format: Format, dataset: Dataset) -> Trip:
 def reports_what_it_loses(format: Format, dataset: Dataset) -> None:
     """The losses reported are exactly the differences between the dataset and what comes back."""
     done = projected(dataset, format)
-    said = {(loss.key, loss.object, loss.aspect) for loss in done.losses}
+    said = reported(done)
     real = differences(dataset, done)
     if said != real:
         silent, invented = sorted(map(str, real - said)), sorted(map(str, said - real))

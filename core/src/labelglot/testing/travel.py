@@ -65,6 +65,12 @@ def projected(dataset: Dataset, format: Format) -> ProjectedDataset:
     return project_dataset(sized, format.holds_with(format.WriteOptions()), True, format.geometry_bound_extra)
 
 
+def reported(done: ProjectedDataset) -> set[tuple[str | None, int | str | None, str]]:
+    """Where a projection says that it lost something; of a sample that is gone, only that it is gone."""
+    gone = {loss.key for loss in done.losses if loss.aspect == "sample"}
+    return {(loss.key, loss.object, loss.aspect) for loss in done.losses if loss.key not in gone or loss.aspect == "sample"}
+
+
 def differences(dataset: Dataset, done: ProjectedDataset) -> set[tuple[str | None, int | str | None, str]]:
     """Where a dataset and its projection really differ, as (sample key, object, aspect)."""
     sized = dataset.replace(samples=[in_pixels(sample) for sample in dataset])
@@ -77,4 +83,4 @@ def unexpected(expected: Dataset, got: Dataset) -> list[Change]:
     return list(compare(expected, got))
 
 
-__all__ = ["Trip", "differences", "load", "load_lazily", "projected", "store", "travel", "unexpected"]
+__all__ = ["Trip", "differences", "load", "load_lazily", "projected", "reported", "store", "travel", "unexpected"]

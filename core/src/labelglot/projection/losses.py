@@ -1,0 +1,42 @@
+"""Where losses go while a sample is reduced."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from labelglot.report import Loss, Severity
+
+
+class Lost(NamedTuple):
+    """A loss without its place: what the projection remembers for objects of the same outline."""
+
+    code: str
+    aspect: str
+    detail: str
+    severity: Severity
+
+
+class LossSink:
+    """Takes losses of one sample after the other. This one forgets them."""
+
+    def __call__(self, code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
+        """Note a loss of the annotation at ``position`` (``None``: of the sample)."""
+
+    def replay(self, losses: tuple[Lost, ...], position: int) -> None:
+        """Note the same losses again for another annotation. ``losses`` is the same object for the same outline."""
+        for loss in losses:
+            self(loss.code, loss.aspect, position, loss.detail, loss.severity)
+
+
+class LossList(LossSink):
+    """Keeps the losses of one sample."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.losses: list[Loss] = []
+
+    def __call__(self, code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
+        self.losses.append(Loss(code, aspect, self.key, position, detail, severity))
+
+
+__all__ = ["LossList", "LossSink", "Lost"]

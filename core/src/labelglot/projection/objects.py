@@ -1,0 +1,412 @@
+"""Reduce annotations. What depends only on the kinds of things in an object is worked out once and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+from labelglot.geometry import bridge
+from labelglot.holds import GeometryKind, Holds
+from labelglot.projection import ladder
+from labelglot.projection.coordinates import cut_at, map_points, near, numbers, respell
+from labelglot.projection.facts import fit_id, looks_at_values, reduce_attributes
+from labelglot.projection.labels import reduce_extra
+from labelglot.projection.losses import LossSink, Lost
+from labelglot.report import Severity
+from labelglot.schema.annotation import Annotation
+from labelglot.schema.shape import Keypoints, Mask, Polygon, RotatedBox, Shape
+
+Signature = tuple[bool, str | None, bool]
+
+
+@lru_cache(maxsize=1024)
+def allocate(slots: tuple[frozenset[GeometryKind], ...], signature: Signature) -> tuple[tuple[str, int, bool], ...]:
+    """Which part of an object (``shape``, ``keypoints``, ``box``) goes into which slot, and whether as it is.
+
+    First every part that a free slot takes as it is, the narrowest slot first; then, for the rest, the ladder.
+    """
+    has_box, shape, has_keypoints = signature
+    parts = [("shape", shape)] if shape else []
+    parts += [("keypoints", "keypoints")] if has_keypoints else []
+    parts += [("box", "box")] if has_box else []
+    free = sorted(range(len(slots)), key=lambda i: (len(slots[i]), i))
+    result: list[tuple[str, int, bool]] = []
+    rest = []
+    for part, kind in parts:
+        slot = next((i for i in free if kind in slots[i]), None)
+        if slot is None:
+            rest.append((part, kind))
+        else:
+            free.remove(slot)
+            result.append((part, slot, True))
+    placed_area = any(part != "keypoints" for part, _, _ in result)
+    for part, kind in rest:
+        if part == "box" and placed_area:
+            continue
+        slot = next((i for step in ladder.STEPS[kind] for i in free if step in slots[i]), None)
+        if slot is not None and not (part == "keypoints" and has_box):
+            free.remove(slot)
+            result.append((part, slot, False))
+            placed_area = True
+    return tuple(result)
+
+
+class Frame(NamedTuple):
+    """The coordinates of one sample: before and after. ``reachable``: boxes and points can be expressed at all."""
+
+    size: tuple[int, int] | None
+    source_relative: bool
+    to_relative: bool
+    reachable: bool
+
+
+class Reduced(NamedTuple):
+    """What becomes of an object. ``changes``: fields that change, ``None``: it is dropped. ``pieces``: its shape in
+    several objects. ``moved``: its geometry is another. ``numbered``: it is given an id.
+    """
+
+    changes: dict[str, Any] | None
+    losses: tuple[Lost, ...]
+    pieces: tuple[Shape, ...] = ()
+    moved: bool = False
+    numbered: bool = False
+
+
+REMEMBERED = 4096
+"""Outlines remembered at the most; data with more different ones gains nothing by it."""
+
+_DROPPED_VALUES: tuple[object, ...] = (None, {}, ())
+
+
+def outline(a: Annotation) -> tuple[Any, ...] | None:
+    """Which things an object has, and of what kind; ``None`` if its reduction needs a closer look anyway."""
+    shape = a.shape
+    if shape is None:
+        kind: Any = None
+    elif type(shape) is Polygon:
+        parts = shape.parts
+        if len(parts) != 1 or len(parts[0]) != 1:
+            return None
+        kind = "polygon"
+    elif type(shape) is RotatedBox:
+        kind = ("rotated_box", shape.angle is None)
+    else:
+        kind = shape.kind
+    keypoints = a.keypoints
+    points = None if keypoints is None else keypoints.visibility is None
+    attributes, extra = a.attributes, a.extra
+    return (
+        a.label is None, a.box is None, kind, points, type(a.id), type(a.track), type(a.group), type(a.parent),
+        a.score is None, a.text is None, a.layer is None, tuple(extra) if extra else None,
+        (tuple(attributes), tuple(map(type, attributes.values()))) if attributes else None,
+    )  # fmt: skip
+
+
+class ObjectReducer:
+    """Reduces the annotations of one sample after the other to what a target holds.
+
+    ``labels``: old label key -> new. ``id_base``: number above which ids are assigned. ``bound``: extras tied to
+    geometry.
+    """
+
+    def __init__(
+        self, holds: Holds, labels: Mapping[str, str], id_base: int, bound: frozenset[tuple[str, str]]
+    ) -> None:
+        self.holds, self.id_base, self.bound = holds, id_base, bound
+        self.labels = {old: new for old, new in labels.items() if old != new}
+        self.exact = holds.boxes.exact and holds.points.exact
+        self.remembered: dict[tuple[Any, ...], Reduced] = {}
+        self._losses: list[Lost] = []
+        self._looked = False
+
+    def reduce(
+        self, annotations: Sequence[Annotation], frame: Frame, number: int, lose: LossSink
+    ) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
+        """The annotations that stay, and for each the position it came from. ``number``: annotations before these."""
+        kept: list[Annotation] = []
+        trace: list[int] = []
+        remembered, labels = self.remembered, self.labels
+        spells = frame.to_relative or not self.exact
+        for position, a in enumerate(annotations):
+            key = outline(a) if frame.reachable else None
+            reduced = remembered.get(key) if key is not None else None
+            if reduced is None:
+                reduced = self._work_out(a, frame)
+                if key is not None and not self._looked and len(remembered) < REMEMBERED:
+                    remembered[key] = reduced
+            changes, losses, pieces, moved, numbered = reduced
+            if losses:
+                lose.replay(losses, position)
+            if changes is None:
+                continue
+            if numbered:
+                assigned = self.id_base + number + position + 1
+                changes = {**changes, "id": str(assigned) if self.holds.ids == "str" else assigned}
+            if labels and a.label in labels:
+                changes = {**changes, "label": labels[a.label]}
+            made = a.replace(**changes) if changes else a
+            if spells:
+                made, pieces, shifted = self._spell(made, pieces, frame, position, lose)
+                moved = moved or shifted
+            if moved and self.bound and made.extra:
+                made = self._unbind(made, position, lose)
+            kept.append(made)
+            trace.append(position)
+            for shape in pieces[1:]:
+                kept.append(made.replace(shape=shape, id=None))
+                trace.append(position)
+                lose("shape.parts", "annotation", None, "further parts become objects of their own", "warning")
+        return tuple(kept), tuple(trace)
+
+    def _lose(self, code: str, aspect: str, detail: str, severity: Severity) -> None:
+        self._losses.append(Lost(code, aspect, detail, severity))
+
+    def _work_out(self, a: Annotation, frame: Frame) -> Reduced:
+        """What becomes of an object; ``self._looked`` tells whether another of the same outline may fare otherwise."""
+        self._losses, self._looked = [], False
+        holds = self.holds
+        changes: dict[str, Any] = {}
+        if a.label is None:
+            if holds.labels.required and holds.labels.table:
+                self._lose("label.missing", "annotation", "an object without class cannot be written", "warning")
+                return Reduced(None, tuple(self._losses))
+        elif not holds.labels.table:
+            self._lose("label", "label", "the target has no classes", "warning")
+            changes["label"] = None
+        found = self._geometry(a, frame)
+        if found is None:
+            return Reduced(None, tuple(loss for loss in self._losses if loss.aspect == "annotation"))
+        result, pieces = found
+        geometry = {name: value for name, value in result.items() if value is not getattr(a, name)}
+        changes.update(geometry)
+        numbered = self._facts(a, changes)
+        self._looked |= any(value not in _DROPPED_VALUES for value in changes.values())
+        return Reduced(changes, tuple(self._losses), tuple(pieces), bool(geometry), numbered)
+
+    def _geometry(self, a: Annotation, frame: Frame) -> tuple[dict[str, Any], list[Shape]] | None:
+        """The geometry that stays, and its pieces; ``None`` if the object cannot be written at all."""
+        holds = self.holds
+        shape, keypoints, box = a.shape, a.keypoints, a.box
+        result: dict[str, Any] = {"box": None, "shape": None, "keypoints": None}
+        pieces: list[Shape] = []
+        if shape is None and keypoints is None and box is None:
+            if holds.bare:
+                return result, pieces
+            self._lose("geometry.none", "annotation", "an object without geometry cannot be written", "warning")
+            return None
+        if not frame.reachable:
+            self._lose("size.unknown", "annotation", "its coordinates need the image size, which is unknown", "error")
+            return None
+        signature = (box is not None, None if shape is None else shape.kind, keypoints is not None)
+        details: dict[str, str] = {}
+        for part, slot, native in allocate(holds.geometry, signature):
+            value = getattr(a, part)
+            found = value if native else self._step(value, holds.geometry[slot], frame)
+            if found is None:
+                continue
+            if isinstance(found, Polygon):
+                fitted = self._fit_polygon(found, holds.geometry[slot], frame)
+                if fitted[0] is not found and native:
+                    details[part] = "holes" if found.has_holes else "parts"
+                found = fitted[0]
+                pieces = fitted if len(fitted) > 1 else []
+            kind = ladder.kind_of(found)
+            if not native:
+                details[part] = f"becomes a {kind.replace('_', ' ')}"
+            result[kind if kind in ("box", "keypoints") else "shape"] = found
+        if not self._complete(a, result):
+            return None
+        if all(value is None for value in result.values()) and not holds.bare:
+            kind = shape.kind if shape is not None else "keypoints" if keypoints is not None else "box"
+            self._lose(f"annotation.{kind}", "annotation", f"a {kind.replace('_', ' ')} cannot be written", "warning")
+            return None
+        self._note(a, result, details)
+        self._trim(a, result)
+        if holds.inside and not self._cut(result, frame):
+            return None
+        return result, pieces
+
+    def _step(self, value: ladder.Geometry, slot: frozenset[GeometryKind], frame: Frame) -> ladder.Geometry | None:
+        self._looked = True
+        for kind in ladder.STEPS[ladder.kind_of(value)]:
+            if kind in slot:
+                found = ladder.convert(value, kind, frame.size, frame.source_relative)
+                if found is not None:
+                    return found
+        return None
+
+    def _fit_polygon(self, polygon: Polygon, slot: frozenset[GeometryKind], frame: Frame) -> list[Shape]:
+        """The polygon in the pieces the target can write; a mask where it has holes and a mask can be written."""
+        if polygon.has_holes and not self.holds.polygon_holes:
+            if "mask" in slot:
+                mask = ladder.convert(polygon, "mask", frame.size, frame.source_relative)
+                if mask is not None:
+                    return [cast(Mask, mask)]
+            polygon = Polygon(parts=tuple(part[:1] for part in polygon.parts))
+        if len(polygon.parts) > 1 and not self.holds.polygon_parts:
+            if self.holds.join_parts:
+                return [Polygon(parts=((bridge([part[0] for part in polygon.parts]),),))]
+            return [Polygon(parts=(part,)) for part in polygon.parts]
+        return [polygon]
+
+    def _complete(self, a: Annotation, result: dict[str, Any]) -> bool:
+        """Add the geometry the target requires; false if it cannot be had."""
+        for kind in self.holds.required:
+            if kind == "box" and result["box"] is None:
+                self._looked = True
+                values = (a.shape, a.keypoints, *result.values())
+                boxes = (ladder.bounds(value) for value in values if value is not None)
+                result["box"] = next((box for box in boxes if box is not None), None)
+                if result["box"] is None:
+                    self._lose("box.missing", "annotation", "has no extent a box could have", "warning")
+                    return False
+            elif kind != "box" and not any(v is not None and ladder.kind_of(v) == kind for v in result.values()):
+                self._lose(f"{kind}.missing", "annotation", f"the target needs {kind}", "warning")
+                return False
+        return True
+
+    def _note(self, a: Annotation, result: Mapping[str, Any], details: Mapping[str, str]) -> None:
+        """Losses of the parts that went away or changed kind."""
+        lose = self._lose
+        if a.shape is not None and result["shape"] is not a.shape:
+            detail = details.get("shape", "not kept")
+            code = f"shape.{detail}" if detail in ("holes", "parts") else f"shape.{a.shape.kind}"
+            parts = "parts are joined by bridges" if self.holds.join_parts else "each part becomes an object"
+            sentences = {"holes": "holes are filled or become a mask", "parts": parts}
+            lose(code, "shape", sentences.get(detail, detail), "warning")
+        elif a.shape is None and result["shape"] is not None:
+            lose("shape.lifted", "shape", f"{result['shape'].kind} made of what was there", "info")
+        if a.keypoints is not None and result["keypoints"] is None:
+            lose("keypoints", "keypoints", details.get("keypoints", "not kept"), "warning")
+        if a.box is not None and result["box"] is None:
+            same = False
+            if a.shape is not None:
+                self._looked = True
+                same = near(ladder.bounds(a.shape), a.box)
+            text = "follows from the shape" if same else details.get("box", "not kept")
+            lose("box.derivable" if same else "box", "box", text, "info" if same else "warning")
+        elif a.box is None and result["box"] is not None:
+            lose("box.derived", "box", "box made around what was there", "info")
+
+    def _trim(self, a: Annotation, result: dict[str, Any]) -> None:
+        """Drop the stated angle and the visibility a target cannot write."""
+        shape, keypoints = result["shape"], result["keypoints"]
+        if isinstance(shape, RotatedBox) and shape.angle is not None and not self.holds.rotated_angle:
+            self._looked = True
+            result["shape"] = shape.replace(angle=None)
+            if isinstance(a.shape, RotatedBox):
+                self._lose("shape.angle", "shape", "the stated angle; the corners are kept", "info")
+        if keypoints is not None and keypoints.visibility is not None and self.holds.keypoint_visibility != "any":
+            self._looked = True
+            result["keypoints"] = self._visibility(keypoints)
+
+    def _cut(self, result: dict[str, Any], frame: Frame) -> bool:
+        """Cut boxes and polygons at the edge of the image; false if nothing is left of the object."""
+        self._looked = True
+        if frame.size is None and not frame.source_relative:
+            return True
+        width, height = (1, 1) if frame.source_relative else frame.size or (1, 1)
+        edge = (0.0, 0.0, float(width), float(height))
+        for name in ("box", "shape"):
+            cut = None if result[name] is None else cut_at(result[name], edge)
+            if cut is None and result[name] is not None:
+                self._lose("annotation.outside", "annotation", "it lies outside the image", "warning")
+                return False
+            if cut is not result[name]:
+                self._lose(f"{name}.clipped", name, "cut at the edge of the image", "warning")
+                result[name] = cut
+        return True
+
+    def _visibility(self, keypoints: Keypoints) -> Keypoints:
+        seen = keypoints.visibility or ()
+        if self.holds.keypoint_visibility == "coco" and all(v in (0, 1, 2) for v in seen):
+            return keypoints
+        self._lose("keypoints.visibility", "keypoints", "visibility is not kept as it was", "warning")
+        none = self.holds.keypoint_visibility == "none"
+        new = None if none else tuple(v if v in (0, 1, 2) else int(v > 0) * 2 for v in seen)
+        return keypoints.replace(visibility=new)
+
+    def _spell(
+        self, a: Annotation, pieces: tuple[Shape, ...], frame: Frame, position: int, lose: LossSink
+    ) -> tuple[Annotation, tuple[Shape, ...], bool]:
+        """Bring what stays into the frame and precision the target writes. The last: whether anything was rounded."""
+        holds, size = self.holds, frame.size
+        spelled_size = None if frame.source_relative else size
+        changes: dict[str, Any] = {}
+        for name, exact in (("box", holds.boxes.exact), ("shape", holds.points.exact), ("keypoints", holds.points.exact)):
+            value = getattr(a, name)
+            if value is None or exact or type(value) is Mask:
+                continue
+            moved = respell(value, holds, spelled_size)
+            if moved != value and not near(numbers(moved), numbers(value)):
+                lose(f"precision.{name}", name, position, "rounded to what the target writes", "info")
+                changes[name] = moved
+                if name == "shape":
+                    pieces = tuple(respell(piece, holds, spelled_size) for piece in pieces)
+        rounded = bool(changes)
+        if frame.to_relative and size is not None:
+            sx, sy = 1 / size[0], 1 / size[1]
+            for name in ("box", "shape", "keypoints"):
+                value = changes.get(name, getattr(a, name))
+                if value is not None and type(value) is not Mask:
+                    changes[name] = map_points(value, sx, sy)
+            pieces = tuple(map_points(piece, sx, sy) for piece in pieces)
+        return (a.replace(**changes) if changes else a), pieces, rounded
+
+    def _unbind(self, a: Annotation, position: int, lose: LossSink) -> Annotation:
+        """Without the facts about a geometry that is no longer there."""
+        extra = {}
+        for owner, bag in a.extra.items():
+            if isinstance(bag, dict) and any((owner, k) in self.bound for k in bag):
+                bag = {k: v for k, v in bag.items() if (owner, k) not in self.bound}
+                lose(f"extra.{owner}", f"extra.{owner}", position, "facts about the old geometry", "info")
+            extra[owner] = bag
+        return a.replace(extra=extra)
+
+    def _facts(self, a: Annotation, changes: dict[str, Any]) -> bool:
+        """Everything but geometry and class. Returns whether the object needs an id."""
+        holds, lose = self.holds, self._lose
+        if a.attributes:
+            self._looked |= looks_at_values(a.attributes, holds.attributes, holds.flags, holds.defaults)
+            sink = _Unplaced(self._losses)
+            changed = reduce_attributes(a.attributes, holds.attributes, holds.flags, holds.defaults, None, sink)
+            if changed is not None:
+                changes["attributes"] = changed
+        if a.extra:
+            reduced, gone = reduce_extra(a.extra, holds)
+            for owner in gone:
+                lose(f"extra.{owner}", f"extra.{owner}", f"fields only {owner} knows", "info")
+            if gone:
+                changes["extra"] = reduced
+        for field in ("score", "text", "layer"):
+            if getattr(a, field) is not None and not getattr(holds, field):
+                lose(field, field, "not kept", "warning")
+                changes[field] = None
+        for field, kind in (("track", holds.track), ("group", holds.group), ("parent", holds.parent)):
+            value = getattr(a, field)
+            if value is not None:
+                kept = fit_id(value, kind)
+                if kept != value or type(kept) is not type(value):
+                    lose(field, field, "not kept" if kept is None else "kept as text", "warning")
+                    changes[field] = kept
+        kept = fit_id(a.id, holds.ids)
+        numbered = kept is None and holds.ids_required
+        if kept != a.id or numbered:
+            text = "numbered" if numbered or kept is not None else "not kept"
+            lose("id.assigned" if a.id is None else "id", "id", text, "info")
+            changes["id"] = kept
+        return numbered
+
+
+class _Unplaced(LossSink):
+    """Collects losses of one object without its position."""
+
+    def __init__(self, losses: list[Lost]) -> None:
+        self.losses = losses
+
+    def __call__(self, code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
+        self.losses.append(Lost(code, aspect, detail, severity))
+
+
+__all__ = ["Frame", "ObjectReducer", "allocate"]

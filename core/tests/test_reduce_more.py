@@ -1,0 +1,78 @@
+"""What a writer asks of the projection: joined parts, geometry cut at the edge, most keypoints, and its own warnings."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from labelglot import geometry as g
+from labelglot.holds import Holds
+from labelglot.plugin import Annotation, Dataset, File, Format, Keypoints, Piece, Polygon, Problem, Sample, WriteContext
+from labelglot.projection import project
+from labelglot.testing.travel import store
+
+SQUARE = (0.0, 0.0, 10.0, 0.0, 10.0, 10.0, 0.0, 10.0)
+FAR = (30.0, 2.0, 40.0, 2.0, 40.0, 8.0, 30.0, 8.0)
+
+
+def test_a_bridge_encloses_nothing() -> None:
+    ring = g.bridge([SQUARE, FAR])
+    assert g.ring_area(ring) == g.ring_area(SQUARE) + g.ring_area(FAR)
+    assert set(g.points(ring)) == {*g.points(SQUARE), *g.points(FAR)}
+    assert g.bridge([SQUARE]) == SQUARE
+
+
+def _polygons(holds: dict[str, Any], *rings: tuple[float, ...]) -> tuple[Any, list[str]]:
+    sample = Sample(path="a", size=(20, 20), annotations=(Annotation(label="x", shape=Polygon.of(*rings)),))
+    done = project(sample, Holds(geometry=(frozenset({"polygon"}),), polygon_parts=False, **holds))
+    assert done.sample is not None
+    return done.sample.annotations, [loss.code for loss in done.losses]
+
+
+def test_parts_are_split_or_joined() -> None:
+    split, codes = _polygons({}, SQUARE, FAR)
+    assert [a.shape for a in split] == [Polygon.of(SQUARE), Polygon.of(FAR)]
+    assert "shape.parts" in codes
+    joined, codes = _polygons({"join_parts": True}, SQUARE, FAR)
+    assert [a.shape for a in joined] == [Polygon.of(g.bridge([SQUARE, FAR]))]
+    assert codes == ["shape.parts"]
+
+
+def test_polygons_are_cut_at_the_edge_only_if_asked() -> None:
+    wide = (-5.0, 0.0, 30.0, 0.0, 30.0, 10.0, -5.0, 10.0)
+    kept, codes = _polygons({}, wide)
+    assert (kept[0].shape, codes) == (Polygon.of(wide), [])
+    cut, codes = _polygons({"inside": True}, wide)
+    assert g.ring_bounds(cut[0].shape.parts[0][0]) == (0.0, 0.0, 20.0, 10.0)
+    assert codes == ["shape.clipped"]
+    assert _polygons({"inside": True}, FAR) == ((), ["annotation.outside"])
+
+
+def test_boxes_are_cut_at_the_edge_only_if_asked() -> None:
+    boxes = [(-1.0, 2.0, 5.0, 25.0), (30.0, 0.0, 40.0, 5.0), (1.0, 1.0, 2.0, 2.0)]
+    sample = Sample(path="a", size=(20, 20), annotations=tuple(Annotation(label="x", box=b) for b in boxes))
+    holds = Holds(geometry=(frozenset({"box"}),), inside=True)
+    done = project(sample, holds)
+    assert done.sample is not None and done.sample.annotations is not None
+    assert [a.box for a in done.sample.annotations] == [(0.0, 2.0, 5.0, 20.0), boxes[2]]
+    assert [(loss.code, loss.object) for loss in done.losses] == [("box.clipped", 0), ("annotation.outside", 1)]
+
+
+class _Wary(Format):
+    id, name, survey = "wary", "wary", "full"
+    holds = Holds(geometry=(frozenset({"keypoints"}),))
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        yield File(sample.path, repr(dict(context.keypoints)).encode())
+        yield Problem("wary.said", "the consumer refuses it")
+
+
+def test_a_writer_warns_and_knows_the_most_keypoints() -> None:
+    def points(label: str, number: int) -> Annotation:
+        return Annotation(label=label, keypoints=Keypoints(points=(1.0,) * (2 * number)))
+
+    samples = [
+        Sample(path="a", size=(9, 9), annotations=(points("x", 2), points("y", 1))),
+        Sample(path="b", size=(9, 9), annotations=(points("x", 3),)),
+    ]
+    files, report = store(Dataset(samples, ["x", "y"]), _Wary(), chunk=1)
+    assert files["a"] == files["b"] == b"{'x': 3, 'y': 1}"
+    assert [(line.code, line.count, line.examples[0]["key"]) for line in report.problems()] == [("wary.said", 2, "a")]

@@ -21,7 +21,8 @@ SPLIT_NAME = r"\w(?:[\w .+()-]*[\w+()-])?"
 
 class LabelHolds(Frozen):
     """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives; ``ids_required``: classes
-    without id are given one.
+    without id are given one. ``first_id``: no class may have a smaller number; if one has, all are raised by the same
+    amount, but for 0 where it is called ``background``.
 
     ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
@@ -32,6 +33,7 @@ class LabelHolds(Frozen):
     table: bool = True
     ids: Literal["none", "index", "int", "str", "any"] = "none"
     ids_required: bool = False
+    first_id: int | None = None
     unused: bool = True
     order: Literal["declared", "appearance", "sorted"] = "declared"
     names: str | None = None

@@ -44,6 +44,10 @@ def test_polygons_are_cut_at_the_edge_only_if_asked() -> None:
     assert g.ring_bounds(cut[0].shape.parts[0][0]) == (0.0, 0.0, 20.0, 10.0)
     assert codes == ["shape.clipped"]
     assert _polygons({"inside": True}, FAR) == ((), ["annotation.outside"])
+    half = tuple(v - 5 for v in SQUARE)
+    both, codes = _polygons({"inside": True}, FAR, half, SQUARE)
+    bounds = [g.ring_bounds(a.shape.parts[0][0]) for a in both]
+    assert (bounds, set(codes)) == ([(0, 0, 5, 5), (0, 0, 10, 10)], {"shape.parts", "shape.clipped"})
 
 
 def test_boxes_are_cut_at_the_edge_only_if_asked() -> None:

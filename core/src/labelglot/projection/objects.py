@@ -223,7 +223,7 @@ class ObjectReducer:
             return None
         self._note(a, result, details)
         self._trim(a, result)
-        if holds.inside and not self._cut(result, frame):
+        if holds.inside and not self._cut(result, pieces, frame):
             return None
         return result, pieces
 
@@ -301,21 +301,25 @@ class ObjectReducer:
             self._looked = True
             result["keypoints"] = self._visibility(keypoints)
 
-    def _cut(self, result: dict[str, Any], frame: Frame) -> bool:
+    def _cut(self, result: dict[str, Any], pieces: list[Shape], frame: Frame) -> bool:
         """Cut boxes and polygons at the edge of the image; false if nothing is left of the object."""
         self._looked = True
         if frame.size is None and not frame.source_relative:
             return True
         width, height = (1, 1) if frame.source_relative else frame.size or (1, 1)
         edge = (0.0, 0.0, float(width), float(height))
+        kept = [cut for cut in (cut_at(piece, edge) for piece in pieces) if cut is not None]
         for name in ("box", "shape"):
             cut = None if result[name] is None else cut_at(result[name], edge)
+            if name == "shape" and pieces:
+                cut = kept[0] if kept else None
             if cut is None and result[name] is not None:
                 self._lose("annotation.outside", "annotation", "it lies outside the image", "warning")
                 return False
             if cut is not result[name]:
                 self._lose(f"{name}.clipped", name, "cut at the edge of the image", "warning")
                 result[name] = cut
+        pieces[:] = kept
         return True
 
     def _visibility(self, keypoints: Keypoints) -> Keypoints:

@@ -43,7 +43,7 @@ def returns_what_it_holds(format: Format, dataset: Dataset) -> Trip:
     """A written dataset reads back as its projection, without a record being skipped."""
     done = projected(dataset, format)
     trip = travel(dataset, format)
-    changes = unexpected(done.dataset, trip.dataset)
+    changes = unexpected(done.dataset, trip.dataset, format)
     if changes:
         raise AssertionError(
             explain("a round trip does not return what `holds` declares", changes, format, done.dataset, trip.files)
@@ -72,7 +72,7 @@ def settles(format: Format, dataset: Dataset) -> None:
     """A second trip changes nothing, neither in the data nor in the files."""
     first = travel(dataset, format)
     second = travel(first.dataset, format)
-    changes = unexpected(first.dataset, second.dataset)
+    changes = unexpected(first.dataset, second.dataset, format)
     if changes:
         raise AssertionError(
             explain("a second round trip changes the data again", changes, format, first.dataset, second.files)

@@ -51,9 +51,10 @@ def _limit(value: Any, place: str) -> None:
             waiting += item
 
 
-def dump(value: Any) -> bytes:
-    """Block style, keys in the order given, unicode as it is."""
+def dump(value: Any, block: bool = False) -> bytes:
+    """Block style, keys in the order given, unicode as it is; the innermost lists on one line unless ``block``."""
     import yaml
 
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1000)
+    flow = False if block else None
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=1000)
     return text.encode()

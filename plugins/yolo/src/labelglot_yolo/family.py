@@ -1,0 +1,307 @@
+"""What the Ultralytics formats share: one tree, one ``data.yaml``, one label file per image. They differ in a line."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from labelglot.errors import LabelglotError
+from labelglot.images import SourceImage
+from labelglot.plugin import (
+    RELATIVE,
+    RELATIVE_CENTER,
+    Annotation,
+    Dataset,
+    File,
+    Format,
+    Holds,
+    IndexEntry,
+    Info,
+    Label,
+    LabelHolds,
+    Match,
+    Naming,
+    Options,
+    Pair,
+    Piece,
+    Pieces,
+    Problem,
+    ReadContext,
+    Records,
+    Report,
+    Sample,
+    Source,
+    WriteContext,
+    in_pixels,
+    make_labels,
+)
+from labelglot.wire import json
+from labelglot.wire.text import lines as text_lines
+from pydantic import Field
+
+from labelglot_yolo import card, evidence, lines
+from labelglot_yolo.card import Card
+from labelglot_yolo.lines import Found, Line, Rules
+from labelglot_yolo.tree import Gatherer, Tree, discover, label_path
+
+COMMON = Holds(
+    boxes=RELATIVE_CENTER,
+    points=RELATIVE,
+    labels=LabelHolds(ids="index", duplicates=True),
+    size=False,
+    splits="any",
+    split_names=card.SPLIT_KEYS,
+    naming=Naming(scope="split", unique="stem", suffix=False),
+    info=frozenset({"licenses", "url"}),
+    extra=frozenset({card.OWNER}),
+)
+"""Of the image only its name, without suffix unless the file itself is there. An image without label file and one with
+an empty label file are the same to every trainer, so ``unlabelled`` cannot be held.
+"""
+
+
+class Ultralytics(Format):
+    """Base of the formats with ``data.yaml``. Subclasses state the task and write ``choose`` and ``numbers``."""
+
+    url = "https://docs.ultralytics.com/datasets/"
+    task: ClassVar[str]
+
+    class ReadOptions(Options):
+        """Options of the reader."""
+
+        missing: Literal["empty", "unlabelled"] = Field(
+            "empty", title="No label file", description="what an image without label file is: empty, as trainers take it, or unlabelled"
+        )  # fmt: skip
+        unknown_classes: Literal["none", "placeholder"] = Field(
+            "none",
+            title="Unknown classes",
+            description="class numbers beyond the table: objects without class, or classes named class_N (reads everything twice)",
+        )
+
+    class WriteOptions(Options):
+        """Options of the writer."""
+
+        layout: Literal["ultralytics", "roboflow"] = Field(
+            "ultralytics", title="Layout", description="images/<split> and labels/<split>, or <split>/images and <split>/labels"
+        )  # fmt: skip
+        scores: bool = Field(
+            False, title="Scores", description="write scores at the end of the line, as predictions have them; not fit for training"
+        )  # fmt: skip
+
+    def holds_with(self, options: Any) -> Holds:
+        changes: dict[str, Any] = {}
+        if options.scores:
+            changes["score"] = True
+        if getattr(options, "clip", False):
+            changes["inside"] = True
+        return self.holds.replace(**changes) if changes else self.holds
+
+    @abstractmethod
+    def decoder(self, given: Card | None, keys: Sequence[Label] | None, options: Any) -> Any:
+        """A picklable function from a line and its class number to the fields of an annotation."""
+
+    @abstractmethod
+    def numbers(self, annotation: Annotation, size: tuple[int, int] | None, context: WriteContext) -> tuple[float, ...]:
+        """The coordinates of an object as fractions, in the order of the line."""
+
+    def spell(self, annotation: Annotation, numbers: tuple[float, ...], context: WriteContext) -> str:
+        """A line behind its class number."""
+        return lines.spell(numbers)
+
+    def task_keys(self, context: WriteContext) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """What the task adds to ``data.yaml``, and to our block in it."""
+        return {}, {}
+
+    def describe(self, label: Label, given: Card | None) -> Label:
+        """A class with what the YAML says about it besides its name."""
+        return label
+
+    def detect(self, source: Source) -> Match | None:
+        return evidence.match(evidence.look(source), self.id, self.task)
+
+    def read(self, context: ReadContext) -> Dataset:
+        tree, report = Tree(context.source), context.report
+        place = evidence.card_of(context.source)
+        given = None if place is None else card.parse(context.source.read(place), place, self.id, report)
+        pairs, info = self._pairs(tree, given, context)
+        labels = self._labels(tree, given, context)
+        keys = None if labels is None else {int(label.id or 0): label.key for label in labels}
+        growing = context.options.unknown_classes == "placeholder"
+        rules = Rules(self.id, keys, self.decoder(given, labels, context.options), growing)
+        decode = Decode(context.source, rules, None if context.options.missing == "unlabelled" else ())
+        complete = labels is not None and not growing
+        records = Records(pairs, decode, Listing(pairs) if complete else None)
+        return Dataset(records, labels or (), info, labels_complete=complete)
+
+    def _pairs(self, tree: Tree, given: Card | None, context: ReadContext) -> tuple[list[Pair], Info]:
+        if given is None:
+            base = ""
+            gatherer = Gatherer(tree, context.source, context.report, self.id, base)
+            found, info = False, Info()
+        else:
+            base = given.place.rpartition("/")[0]
+            gatherer = Gatherer(tree, context.source, context.report, self.id, base)
+            found, info = _add_splits(tree, given, base, gatherer)
+        if not found:
+            for split, folders in discover(tree, base).items():
+                gatherer.add_folders(folders, split)
+        pairs = gatherer.pairs()
+        if given is None and not pairs:
+            raise LabelglotError("no data.yaml, no images and no label files in it", context.source.where)
+        return pairs, info
+
+    def _labels(self, tree: Tree, given: Card | None, context: ReadContext) -> tuple[Label, ...] | None:
+        names = given.names if given is not None else None
+        if names is None:
+            names = _loose_names(tree, context, self.id)
+        if names is None:
+            return None
+        return make_labels([
+            self.describe(Label(key=name, name=name, id=number), given) for number, name in card.table(names)
+        ])  # fmt: skip
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        image = self.image_path(sample, context)
+        size = None if sample.units == "relative" else sample.size
+        index = context.index
+        written: list[str] = []
+        outside = 0
+        for annotation in sample.annotations or ():
+            numbers = self.numbers(annotation, size, context)
+            line = f"{index[annotation.label or '']} {self.spell(annotation, numbers, context)}"
+            if annotation.score is not None:
+                line += f" {lines.spell((annotation.score,))}"
+            written.append(line + "\n")
+            outside += self.refused(numbers)
+        yield File(label_path(image, context.images and sample.image is not None), "".join(written).encode())
+        if outside:
+            yield Problem(
+                f"{self.id}.outside",
+                f"{outside} objects reach too far outside the image, so trainers will leave the whole image out"
+                + ("; -o clip=true cuts them" if "clip" in self.WriteOptions.model_fields else ""),
+            )
+
+    def refused(self, numbers: Sequence[float]) -> bool:
+        """Whether Ultralytics drops the whole image because of this object."""
+        return max(numbers) > 1 + lines.OUTSIDE or min(numbers) < -lines.OUTSIDE
+
+    def image_path(self, sample: Sample, context: WriteContext) -> str:
+        return f"{folder(sample.split, context)}/{sample.path}"
+
+    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
+        more, own = self.task_keys(context)
+        folders = {split: folder(split, context) for split in context.splits}
+        names = [label.name for label in context.labels]
+        yield File("data.yaml", evidence.signature(self.id) + card.write(folders, names, context.info, more, own))
+
+
+def folder(split: str | None, context: WriteContext) -> str:
+    """Where the images of a split lie. A dataset without any splits needs no folder for them."""
+    if split is None and context.splits == (None,):
+        return "images"
+    name = card.UNSPLIT if split is None else split
+    return f"images/{name}" if context.options.layout == "ultralytics" else f"{name}/images"
+
+
+def _add_splits(tree: Tree, given: Card, base: str, gatherer: Gatherer) -> tuple[bool, Info]:
+    """Gather what the keys of the YAML name; keys that turned out to be splits leave the extras."""
+    from posixpath import normpath
+
+    root = normpath(f"{base}/{given.root}" if base else given.root) if given.root else base
+    bases = list(dict.fromkeys([root if root not in (".", "/") and not root.startswith("..") else base, base]))
+    others = {key: values for key, values in given.maybe.items() if any(tree.resolve(v, bases, loose=False) for v in values)}
+    keys = {**given.splits, **others}
+    found = False
+    for key in sorted(keys, key=lambda key: (key in given.stand_in, len(keys[key]))):
+        split = None if key in given.stand_in else key
+        found |= gatherer.add(key, keys[key], bases, split)
+    rest = {key: value for key, value in given.info.extra.get(card.OWNER, {}).items() if key not in others}
+    return found, given.info.replace(extra={card.OWNER: rest} if rest else {})
+
+
+_CLASS_LISTS = ("classes.txt", "obj.names", "classes.names")
+
+
+def _loose_names(tree: Tree, context: ReadContext, format: str) -> dict[int, str] | None:
+    """Class names where no YAML has them: ``classes.txt`` (Label Studio, labelImg) or Label Studio's ``notes.json``."""
+    found = [path for path in tree.paths if path.rpartition("/")[2] in _CLASS_LISTS]
+    if found:
+        listed = text_lines(context.source.read(min(found, key=lambda path: (path.count("/"), path))))
+        return {number - 1: name for number, name in listed}
+    notes = [path for path in tree.paths if path.rpartition("/")[2] == "notes.json"]
+    if not notes:
+        return None
+    try:
+        categories = json.load(context.source.read(notes[0]), notes[0], dict[str, Any]).get("categories")
+    except LabelglotError as error:
+        context.report.problem(f"{format}.notes", error.message, notes[0], action="not used")
+        return None
+    names = {
+        number: item["name"]
+        for item in (categories if isinstance(categories, list) else [])
+        if isinstance(item, dict) and isinstance(item.get("name"), str) and (number := card.whole(item.get("id"))) is not None
+    }
+    return names or None
+
+
+class Decode:
+    """Turns an image with its label file into a sample. Carries all it needs to another process."""
+
+    def __init__(self, source: Source, rules: Rules, missing: tuple[Annotation, ...] | None) -> None:
+        self.source, self.rules, self.missing = source, rules, missing
+
+    def __call__(self, record: Pair, ordinal: int, report: Report) -> Sample | None:
+        pair = record
+        annotations = self.missing
+        if pair.annotation is not None:
+            try:
+                data = self.source.read(pair.annotation)
+            except LabelglotError as error:
+                report.problem("file.unreadable", str(error), pair.annotation, severity="error", action="skipped")
+                return None
+            annotations = lines.read(data, pair.annotation, self.rules, report)
+        image = None if pair.image is None else SourceImage(self.source, pair.image)
+        return in_pixels(
+            Sample(path=pair.path or "", image=image, units="relative", splits=pair.splits, annotations=annotations)
+        )
+
+
+class Listing:
+    """What is known of the images without reading a label file."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self.pairs = pairs
+
+    def __call__(self) -> Iterator[IndexEntry]:
+        for pair in self.pairs:
+            path = pair.path or ""
+            key = f"{'+'.join(pair.splits)}:{path}" if pair.splits else path
+            yield IndexEntry(key, path, pair.splits, None, None, None, None)
+
+
+class Chosen(NamedTuple):
+    """A decoder of lines that only needs to look at the line."""
+
+    choose: lines.Choose
+    points: tuple[int, int] | None = None
+
+    def __call__(self, line: Line, label: int) -> Found:
+        if self.points is not None and lines.keypoints(line, *self.points):
+            return lines.pose(line, *self.points, None)
+        return self.choose(line)(line)
+
+
+def fractions(points: Sequence[float], size: tuple[int, int] | None) -> tuple[float, ...]:
+    """Points as fractions of the image; they are that already if the size is unknown."""
+    return RELATIVE.write_points(tuple(points), size)
+
+
+def clip_option() -> Any:
+    """The write option that cuts objects at the edge of the image."""
+    return Field(
+        False,
+        title="Clip",
+        description="cut boxes and polygons at the edge of the image, and leave out what lies outside; each cut is reported",
+    )
+

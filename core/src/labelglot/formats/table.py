@@ -51,6 +51,14 @@ class Table(Format):
         """The split a table stands for: its file name says it, or its folder."""
         return None
 
+    def delimiter_of(self, head: bytes) -> str:
+        """What separates the cells of a table that begins with these bytes."""
+        return self.delimiter
+
+    def columns_of(self, cells: Sequence[str]) -> Mapping[str, int]:
+        """Position of each column by the name the reader knows it by, from the header row."""
+        return {name.strip(): i for i, name in enumerate(cells)}
+
     def labels(self, context: ReadContext) -> Sequence[Label | str] | None:
         """The class table if there is one, else ``None``: classes are collected in order of appearance."""
         return None
@@ -85,25 +93,26 @@ class Table(Format):
 
     def _read_table(self, table: str, context: ReadContext) -> tuple[list[Group], Mapping[str, int]]:
         rows: dict[str, list[Row]] = {}
-        names: dict[str, int] = {name: i for i, name in enumerate(self.header)}
+        names: Mapping[str, int] = {name: i for i, name in enumerate(self.header)}
+        shared: dict[str, str] = {}
         stream = io.TextIOWrapper(context.source.open(table), encoding="utf-8-sig", errors="replace", newline="")
         with stream:
-            reader = csv.reader(stream, delimiter=self.delimiter)
+            reader = csv.reader(stream, delimiter=self.delimiter_of(context.source.head(table)))
             try:
                 for number, cells in enumerate(reader, 1):
                     if number == 1 and self.is_header(cells):
-                        names = {name.strip(): i for i, name in enumerate(cells)}
+                        names = self.columns_of(cells)
                         continue
                     if not any(cells):
                         continue
                     image = self.image_of(cells, names)
                     if image is None:
                         context.report.problem(
-                            f"{self.id}.row", "the row names no image", f"{table}:{number}", raw=",".join(cells),
+                            f"{self.id}.row", "the row names no image", f"{table}:{reader.line_num}", raw=",".join(cells),
                             action="skipped",
                         )  # fmt: skip
                         continue
-                    rows.setdefault(image, []).append(Row(reader.line_num, tuple(cells)))
+                    rows.setdefault(image, []).append(Row(reader.line_num, tuple(shared.setdefault(cell, cell) for cell in cells)))
             except csv.Error as error:
                 context.report.problem(
                     f"{self.id}.csv", str(error), f"{table}:{reader.line_num}", severity="error", action="skipped"

@@ -1,7 +1,7 @@
 """What differs between two samples or datasets, in the vocabulary of losses.
 
 Coordinates are compared with a tolerance (``labelglot.tolerance``). Which annotations belong together is a strategy:
-by position (default), or any function that yields pairs.
+by position (default), by likeness, or any function that yields pairs.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from labelglot.geometry import box_iou
 from labelglot.schema.annotation import Annotation
 from labelglot.schema.dataset import Dataset
 from labelglot.schema.label import Label
 from labelglot.schema.sample import Sample
-from labelglot.schema.shape import Keypoints, Polygon
+from labelglot.schema.shape import Box, Keypoints, Polygon
 from labelglot.tolerance import close, close_numbers
 
 Pairs = Iterable[tuple[int | None, int | None]]
@@ -49,6 +50,66 @@ def by_trace(trace: Sequence[int]) -> Pairing:
     return pairs
 
 
+ALIKE = 0.5
+"""Two objects whose bounds overlap less than this (intersection over union) are not the same object."""
+
+
+def by_likeness(a: Sample, b: Sample) -> Pairs:
+    """Pair annotations that look like the same object, wherever they stand: those that overlap most, of the same class
+    first. Objects without extent are paired by class and order.
+    """
+    scale = _scale(a, b)
+    mine = [_outline(annotation, (1.0, 1.0)) for annotation in a.annotations or ()]
+    theirs = [_outline(annotation, scale) for annotation in b.annotations or ()]
+    pairs: dict[int, int] = {i: i for i, outline in enumerate(mine[: len(theirs)]) if _same(outline, theirs[i])}
+    left = [j for j in range(len(theirs)) if j not in pairs]
+    scored = []
+    for i, (label, box) in enumerate(mine):
+        if i in pairs:
+            continue
+        for j in left:
+            score = _likeness(label, box, *theirs[j])
+            if score > 0:
+                scored.append((-score, i, j))
+    taken: set[int] = set()
+    for _, i, j in sorted(scored):
+        if i not in pairs and j not in taken:
+            pairs[i] = j
+            taken.add(j)
+    yield from ((i, pairs.get(i)) for i in range(len(mine)))
+    yield from ((None, j) for j in left if j not in taken)
+
+
+Outline = tuple[str | None, Box | None]
+
+
+def _outline(annotation: Annotation, scale: tuple[float, float]) -> Outline:
+    from labelglot.projection.ladder import bounds
+
+    for geometry in (annotation.box, annotation.shape, annotation.keypoints):
+        box = None if geometry is None else bounds(geometry)
+        if box is not None:
+            return annotation.label, (box[0] * scale[0], box[1] * scale[1], box[2] * scale[0], box[3] * scale[1])
+    return annotation.label, None
+
+
+def _likeness(label: str | None, box: Box | None, other_label: str | None, other: Box | None) -> float:
+    """0: not the same object; else the overlap, one more if the class is the same."""
+    if box is None or other is None:
+        return 1.0 if box is other and label == other_label else 0.0
+    overlap = 1.0 if close_numbers(box, other) else box_iou(box, other)
+    return 0.0 if overlap < ALIKE else overlap + (label == other_label)
+
+
+def _scale(a: Sample, b: Sample) -> tuple[float, float]:
+    """What brings coordinates of ``b`` into the frame of ``a``."""
+    if a.units == "pixels" and b.units == "relative" and a.size is not None:
+        return float(a.size[0]), float(a.size[1])
+    if a.units == "relative" and b.units == "pixels" and b.size is not None and all(b.size):
+        return 1 / b.size[0], 1 / b.size[1]
+    return 1.0, 1.0
+
+
 _SAMPLE_FIELDS = ("path", "id", "uri", "size", "units", "splits", "sequence", "frame", "timestamp", "tags")
 _FACTS = ("label", "text", "id", "track", "group", "parent", "score", "layer")
 
@@ -64,9 +125,7 @@ def compare_samples(a: Sample, b: Sample, pairing: Pairing = by_position) -> Ite
     yield from _bags("extra", key, None, a.extra, b.extra)
     if (a.annotations is None) != (b.annotations is None):
         yield Change("annotations", key, None, a.annotations, b.annotations)
-    scale = (1.0, 1.0)
-    if a.units == "pixels" and b.units == "relative" and a.size is not None:
-        scale = (float(a.size[0]), float(a.size[1]))
+    scale = _scale(a, b)
     for i, j in pairing(a, b):
         before = None if i is None else (a.annotations or ())[i]
         after = None if j is None else (b.annotations or ())[j]
@@ -186,28 +245,69 @@ def compare(
     keys = labels or {}
     yield from compare_info(a.info, b.info)
     yield from compare_labels(a.labels, b.labels, labels)
-    theirs = list(b)
-    by_key = {sample.key: i for i, sample in enumerate(theirs)}
-    by_path: dict[str, list[int]] = {}
-    for i, sample in enumerate(theirs):
-        by_path.setdefault(sample.path, []).append(i)
-    used: set[int] = set()
+    theirs = _Waiting(iter(b))
     for sample in a:
         path = (paths or {}).get(sample.key, sample.path)
-        place = by_key.get(sample.key) if path == sample.path else None
-        if place is None or place in used:
-            found = [i for i in by_path.get(path, ()) if i not in used]
-            place = next((i for i in found if theirs[i].splits == sample.splits), found[0] if found else None)
-        if place is None:
+        other = theirs.by_key(sample.key) if path == sample.path else None
+        other = other or theirs.by_path(path, sample.splits)
+        if other is None:
             yield Change("sample", sample.key, None, sample, None)
             continue
-        used.add(place)
         how = pairing if traces is None else by_trace(traces.get(sample.key, ()))
-        renamed = _renamed(sample, keys)
-        yield from compare_samples(renamed, theirs[place], how)
-    for i, sample in enumerate(theirs):
-        if i not in used:
-            yield Change("sample", sample.key, None, None, sample)
+        yield from compare_samples(_renamed(sample, keys), other, how)
+    for other in theirs.rest():
+        yield Change("sample", other.key, None, None, other)
+
+
+class _Waiting:
+    """Samples that have no partner yet. They are read on as far as needed, so that two datasets in the same order never
+    have to fit in memory.
+    """
+
+    def __init__(self, samples: Iterator[Sample]) -> None:
+        self._samples = samples
+        self._waiting: dict[int, Sample] = {}
+        self._keys: dict[str, list[int]] = {}
+        self._paths: dict[str, list[int]] | None = None
+        self._number = 0
+
+    def by_key(self, key: str) -> Sample | None:
+        while key not in self._keys:
+            if self._read() is None:
+                return None
+        return self._take(self._keys[key][0])
+
+    def by_path(self, path: str, splits: tuple[str, ...]) -> Sample | None:
+        """One with this path, best one of the same splits. Everything has to be read to tell."""
+        if self._paths is None:
+            while self._read() is not None:
+                pass
+            self._paths = {}
+            for number, sample in self._waiting.items():
+                self._paths.setdefault(sample.path, []).append(number)
+        found = [number for number in self._paths.get(path, ()) if number in self._waiting]
+        same = [number for number in found if self._waiting[number].splits == splits]
+        return self._take((same or found)[0]) if found else None
+
+    def rest(self) -> Iterator[Sample]:
+        yield from self._waiting.values()
+        yield from self._samples
+
+    def _read(self) -> Sample | None:
+        sample = next(self._samples, None)
+        if sample is not None:
+            self._waiting[self._number] = sample
+            self._keys.setdefault(sample.key, []).append(self._number)
+            self._number += 1
+        return sample
+
+    def _take(self, number: int) -> Sample:
+        sample = self._waiting.pop(number)
+        numbers = self._keys[sample.key]
+        numbers.remove(number)
+        if not numbers:
+            del self._keys[sample.key]
+        return sample
 
 
 def _renamed(sample: Sample, keys: Mapping[str, str]) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from labelglot.errors import FormatAmbiguous, FormatUnknown
@@ -39,16 +40,22 @@ def candidates(source: Source, registry: Registry) -> list[Candidate]:
 
 def detect(source: Source, registry: Registry) -> Format:
     """The one format of a source. Raises with the candidates if there are several, with what was seen if none."""
-    found = [c for c in candidates(source, registry) if c.confidence > 0]
-    if not found:
+    return choose(candidates(source, registry), source)
+
+
+def choose(found: Sequence[Candidate], source: Source) -> Format:
+    """The best of all candidates; see :func:`detect`."""
+    able = [c for c in found if c.confidence > 0]
+    if not able:
         names = source.files()
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+        failed = "".join(f"; {c.format.id}: {c.reason}" for c in found)
         raise FormatUnknown(
-            f"no format recognises it (files: {shown or 'none'})",
+            f"no format recognises it (files: {shown or 'none'}{failed})",
             source.where,
             "name the format with --from; all formats: labelglot formats",
         )
-    best = [c for c in found if c.confidence > found[0].confidence - MARGIN]
+    best = [c for c in able if c.confidence > able[0].confidence - MARGIN]
     if len(best) > 1:
         listed = "; ".join(f"{c.format.id} ({c.reason})" for c in best)
         raise FormatAmbiguous(f"{len(best)} formats match: {listed}", source.where, "choose with --from")

@@ -1,12 +1,21 @@
-"""What a conversion loses, told from the declarations of two formats alone."""
+"""What a conversion loses: told from the declarations of two formats alone, or counted in a dataset without writing."""
 
 from __future__ import annotations
 
-from labelglot.formats.base import Format
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from labelglot.detection import detect
+from labelglot.formats.base import Format, WriteContext
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import Holds
 from labelglot.projection.ladder import STEPS
+from labelglot.report import Problem, Report
+from labelglot.schema import Sample
 from labelglot.schema.base import Frozen
+
+if TYPE_CHECKING:
+    from labelglot.engine.executor import Cancel
 
 
 class Predicted(Frozen):
@@ -99,3 +108,71 @@ def predict(a: Holds, b: Holds) -> tuple[Predicted, ...]:
         if mine.exact and not theirs.exact and b.geometry:
             found.append(Predicted(code=f"precision.{field}", what=f"full precision of {field}", becomes="rounded"))
     return tuple(found)
+
+
+class DryRun(NamedTuple):
+    """What a conversion would do: the formats and the report, as if it had been written."""
+
+    source: str
+    source_format: str
+    target_format: str
+    report: Report
+
+
+def dry_run(
+    where: Any,
+    to: str | Format,
+    *,
+    format: str | Format | None = None,
+    options: Mapping[str, Any] | None = None,
+    read_options: Mapping[str, Any] | None = None,
+    image_dir: Any = None,
+    images: bool = True,
+    workers: int | None = None,
+    registry: Registry | None = None,
+    cancel: Cancel | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DryRun:
+    """Convert without writing: the losses and problems of exactly this dataset, for a folder as the target.
+
+    ``images``: image files would reach the target. ``progress(done, total)`` is called while samples are read.
+    """
+    from labelglot.engine.chunk import Job, Receipt, run_chunk
+    from labelglot.engine.convert import prepare, read, resolve_source
+    from labelglot.engine.executor import Cancel, Watched, local_executor
+    from labelglot.options import parse_options
+
+    registry = registry or default_registry()
+    source = resolve_source(where, registry)
+    writer = registry.get(to) if isinstance(to, str) else to
+    chosen = parse_options(writer.WriteOptions, options or {}, f"{writer.id} writer")
+    reader = detect(source, registry) if format is None else registry.get(format) if isinstance(format, str) else format
+    report = Report()
+    dataset = read(source, format=reader, options=read_options, image_dir=image_dir, registry=registry, report=report)
+    executor, _ = local_executor(workers, len(dataset))
+    executor, cancel = Watched(executor, progress or (lambda done, total: None)), cancel or Cancel()
+    mode = "copy" if images else "none"
+    prepared = prepare(dataset, writer, chosen, mode, executor, cancel, report)
+    mute = cast(Format, _Mute(writer))
+    job = Job(mute, prepared.context, prepared.holds, prepared.plan, mode, None, None, prepared.folders)
+    for receipt in executor.run(run_chunk, job, prepared.work, cancel):
+        if isinstance(receipt, Receipt):
+            report.merge(receipt.report)
+        else:
+            report.problem("worker.died", receipt.message, severity="error", action="skipped")
+    return DryRun(source.where, reader.id, writer.id, report)
+
+
+class _Mute:
+    """A writer whose output is thrown away; what it says about its input is kept. Images are not touched."""
+
+    separator = b""
+    embeds_images = True
+
+    def __init__(self, writer: Format) -> None:
+        self.id, self.writer = writer.id, writer
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[Problem]:
+        if self.writer.embeds_images:
+            return ()
+        return (made for made in self.writer.encode(sample, context, ordinal) if isinstance(made, Problem))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from labelglot.cli.session import FAILED, Session
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from labelglot import __version__
 
-        print(f"labelglot {__version__}")
+        sys.stdout.write(f"labelglot {__version__}\n")
         raise typer.Exit
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
 from labelglot.cli.options import From, ImageDir, Json, ReadOptions, Source, To, Workers, WriteOptions
 from labelglot.cli.session import DONE, SKIPPED, Session, failure
 
 if TYPE_CHECKING:
     from labelglot.cli.screen import Screen
     from labelglot.engine.convert import Conversion
-    from labelglot.report import Line, Report
+    from labelglot.report import Line
 
 SHOWN = 20
 """Kinds of losses or problems shown on screen; the report has them all."""
 
 
-class Images(str, Enum):
+class Images(StrEnum):
     """What becomes of image files."""
 
     copy = "copy"
@@ -115,8 +117,8 @@ def _summary(screen: Screen, done: Conversion, image_hint: bool, saved: str | No
         f"{done.source_format} -> {done.target_format}: {amount(written[0], 'image')}, "
         f"{amount(written[1], 'object')} in {done.target}"
     )
-    show_losses(screen, report)
-    show_problems(screen, report)
+    show_lines(screen, "lost", report.losses())
+    show_lines(screen, "problems", report.problems())
     found, missing = counts.get("images.found", 0), counts.get("images.missing", 0)
     if missing:
         hint = "; name their folder with --image-dir" if image_hint else ""
@@ -130,25 +132,18 @@ def _summary(screen: Screen, done: Conversion, image_hint: bool, saved: str | No
         screen.line(f"report: {saved}")
 
 
-def show_losses(screen: Screen, report: Report, title: str = "lost") -> None:
-    """Losses, what matters first."""
-    _lines(screen, title, sorted(report.losses(), key=lambda line: line.severity == "info"))
+_WORST_FIRST = ("error", "warning", "info")
 
 
-def show_problems(screen: Screen, report: Report) -> None:
-    """Problems of the input, the worst first."""
-    worst = ("error", "warning", "info")
-    _lines(screen, "problems", sorted(report.problems(), key=lambda line: worst.index(line.severity)))
-
-
-def _lines(screen: Screen, title: str, lines: list[Line]) -> None:
+def show_lines(screen: Screen, title: str, lines: Sequence[Line]) -> None:
+    """Losses or problems, what matters most first."""
     if not lines:
         return
     screen.line(f"{title}:")
-    for line in lines[:SHOWN]:
+    for line in sorted(lines, key=lambda line: _WORST_FIRST.index(line.severity))[:SHOWN]:
         screen.line(f"{line.sentence} [{line.code}]", 1)
     if len(lines) > SHOWN:
-        screen.line(f"and {len(lines) - SHOWN} more kinds; --report FILE.json has them all", 1)
+        screen.line(f"and {len(lines) - SHOWN} more kinds; --json has them all", 1)
 
 
 def amount(number: int, thing: str) -> str:

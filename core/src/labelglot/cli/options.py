@@ -27,3 +27,5 @@ Workers = Annotated[
     typer.Option("--workers", min=1, metavar="N", help="Number of processes; by default as many as it pays to have."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout, and nothing else there.")]
+
+

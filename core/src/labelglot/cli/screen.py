@@ -26,11 +26,11 @@ class Screen:
     def line(self, text: object = "", indent: int = 0) -> None:
         """One line, whatever is in ``text``."""
         if not self.quiet:
-            print("  " * indent + safe(text), file=sys.stderr)
+            sys.stderr.write("  " * indent + safe(text) + "\n")
 
     def error(self, text: object) -> None:
         """One line that is shown even if all else is quiet."""
-        print(safe(text), file=sys.stderr)
+        sys.stderr.write(safe(text) + "\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Rows under headings, as wide as the terminal, or as wide as needed if stderr is none."""

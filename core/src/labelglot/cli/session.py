@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
-from labelglot.cli.screen import Screen, as_json, safe
+
+from labelglot.cli.screen import Screen, as_json
 
 if TYPE_CHECKING:
     from labelglot.errors import LabelglotError
@@ -63,7 +64,7 @@ class Session:
 
     def data(self, value: Any) -> None:
         """JSON on stdout."""
-        print(as_json(value))
+        sys.stdout.write(as_json(value) + "\n")
 
     def format(self, id: str) -> Format:
         """The format the user named; a name that does not exist is a wrong command line."""
@@ -122,7 +123,7 @@ class Session:
             import traceback
 
             for line in "".join(traceback.format_exception(error)).splitlines():
-                print(safe(line), file=sys.stderr)
+                self.screen.error(line)
 
 
 def failure(error: LabelglotError, code: int, **more: Any) -> dict[str, Any]:

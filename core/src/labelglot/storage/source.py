@@ -5,6 +5,7 @@ A source is picklable and reopens itself in a worker process.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import io
 import os
@@ -91,6 +92,20 @@ class Source:
     def companions(self) -> tuple[str, ...]:
         """All files, also those beside the single file the user named; for finding images."""
         return self._everything
+
+    def _bare_folders(self) -> Iterable[str]:
+        """Folders that the source lists by themselves, whether there is a file in them or not."""
+        return ()
+
+    def folders(self) -> tuple[str, ...]:
+        """All folders in path order, also those without a file where the source keeps such."""
+        found: set[str] = set()
+        for path in (*(f"{folder}/" for folder in self._bare_folders() if not is_noise(f"{folder}/")), *self._everything):
+            folder = path.rpartition("/")[0]
+            while folder and folder not in found:
+                found.add(folder)
+                folder = folder.rpartition("/")[0]
+        return tuple(sorted(found))
 
     def exists(self, path: str) -> bool:
         return path in self._known
@@ -185,6 +200,10 @@ class Below(Source):
         start = self.prefix + "/"
         return (path[len(start) :] for path in self.inner.files() if path.startswith(start))
 
+    def _bare_folders(self) -> Iterable[str]:
+        start = self.prefix + "/"
+        return (path[len(start) :] for path in self.inner.folders() if path.startswith(start))
+
     def _open(self, path: str) -> BinaryIO:
         return self.inner.open(f"{self.prefix}/{path}")
 
@@ -212,7 +231,14 @@ class FolderSource(Source):
     def _pickled(self) -> tuple[str, ...]:
         return ("root", "kind")
 
+    def _bare_folders(self) -> Iterable[str]:
+        return (path[:-1] for path in self._walk() if path.endswith("/"))
+
     def _list(self) -> Iterable[str]:
+        return (path for path in self._walk() if not path.endswith("/"))
+
+    def _walk(self) -> Iterable[str]:
+        """All files, and all folders with a slash behind their names."""
         root = os.fspath(self.root)
         real = os.path.realpath(root)
         waiting = [""]
@@ -229,6 +255,7 @@ class FolderSource(Source):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(path)
+                        yield path + "/"
                     elif entry.is_file():
                         yield path
 
@@ -260,6 +287,7 @@ class _Archive(Source):
         self.path, self.url = path, url
         self._lock = threading.Lock()
         self._refused: list[tuple[str, str]] = []
+        self._folders: list[str] = []
 
     def _pickled(self) -> tuple[str, ...]:
         return ("path", "url")
@@ -268,6 +296,7 @@ class _Archive(Source):
         self.__dict__.update(state)
         self._lock = threading.Lock()
         self._refused = []
+        self._folders = []
 
     def _raw(self) -> BinaryIO:
         if self.path is not None:
@@ -280,6 +309,12 @@ class _Archive(Source):
     def refused(self) -> tuple[tuple[str, str], ...]:
         _ = self._everything
         return tuple(self._refused)
+
+    def _bare_folders(self) -> Iterable[str]:
+        _ = self._everything
+        for name in self._folders:
+            with contextlib.suppress(UnsafePath):
+                yield safe_relative(name)
 
     def _admit(self, name: str, number: int) -> str | None:
         if number > MAX_MEMBERS:
@@ -331,6 +366,7 @@ class ZipSource(_Archive):
         found: dict[str, zipfile.ZipInfo] = {}
         for number, info in enumerate(self._zip.infolist()):
             if info.is_dir():
+                self._folders.append(info.filename)
                 continue
             if (info.external_attr >> 16) & 0o170000 == 0o120000:
                 self._refused.append((info.filename, "it is a symbolic link"))
@@ -390,6 +426,7 @@ class TarSource(_Archive):
             archive = tarfile.open(fileobj=self._stream, mode="r:")  # noqa: SIM115
             for number, info in enumerate(archive):
                 if info.isdir():
+                    self._folders.append(info.name)
                     continue
                 if not info.isreg():
                     self._refused.append((info.name, "it is no regular file"))

@@ -4,9 +4,22 @@ from collections.abc import Iterable
 from typing import Any
 
 from labelglot import geometry as g
-from labelglot.holds import Holds
-from labelglot.plugin import Annotation, Dataset, File, Format, Keypoints, Piece, Polygon, Problem, Sample, WriteContext
+from labelglot.holds import Holds, LabelHolds
+from labelglot.plugin import (
+    Annotation,
+    Dataset,
+    File,
+    Format,
+    Keypoints,
+    Label,
+    Piece,
+    Polygon,
+    Problem,
+    Sample,
+    WriteContext,
+)
 from labelglot.projection import project
+from labelglot.projection.labels import project_labels
 from labelglot.testing.travel import store
 
 SQUARE = (0.0, 0.0, 10.0, 0.0, 10.0, 10.0, 0.0, 10.0)
@@ -80,3 +93,11 @@ def test_a_writer_warns_and_knows_the_most_keypoints() -> None:
     files, report = store(Dataset(samples, ["x", "y"]), _Wary(), chunk=1)
     assert files["a"] == files["b"] == b"{'x': 3, 'y': 1}"
     assert [(line.code, line.count, line.examples[0]["key"]) for line in report.problems()] == [("wary.said", 2, "a")]
+
+
+def test_classes_that_are_folders() -> None:
+    rules = LabelHolds(order="sorted", names=r"\w+", caseless=True)
+    plan = project_labels([Label(key=n, name=n) for n in ("<tag>", "Cat", "cat")], Holds(labels=rules))
+    assert [label.name for label in plan.labels] == ["Cat", "_tag_", "cat_2"]
+    assert plan.keys == {"<tag>": "_tag_", "Cat": "Cat", "cat": "cat_2"}
+    assert {loss.code for loss in plan.losses} == {"labels.name", "labels.order"}

@@ -26,7 +26,8 @@ class LabelHolds(Frozen):
 
     ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
-    ``duplicates``: two classes may share a name. ``required``: every object must have a class. ``table``: false where
+    ``duplicates``: two classes may share a name; ``caseless``: not even but for capital letters (they are folders).
+    ``required``: every object must have a class. ``table``: false where
     the format has no classes at all. ``parent``/``parents_are_labels``: the parent's name is kept.
     """
 
@@ -38,6 +39,7 @@ class LabelHolds(Frozen):
     order: Literal["declared", "appearance", "sorted"] = "declared"
     names: str | None = None
     duplicates: bool = False
+    caseless: bool = False
     required: bool = True
     parent: bool = False
     color: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from labelglot.holds import Holds
+from labelglot.holds import Holds, LabelHolds
 from labelglot.projection.naming import fit, unique
 from labelglot.report import Loss
 from labelglot.schema.label import Label, label_keys
@@ -36,10 +36,13 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
             if label.key not in present:
                 losses.append(Loss("labels.unused", "labels", None, label.key, "no object uses it, so it is not kept"))
         kept = [label for label in kept if label.key in present]
-    ordered = _in_order(kept, rules.order, used)
+    ordered = _by_appearance(kept, used) if rules.order == "appearance" and used is not None else kept
+    names = _names(ordered, rules, losses)
+    if rules.order == "sorted":
+        both = sorted(zip(names, ordered, strict=True), key=lambda pair: pair[0])
+        names, ordered = [name for name, _ in both], [label for _, label in both]
     if [label.key for label in ordered] != [label.key for label in kept]:
         losses.append(Loss("labels.order", "labels.order", None, None, f"the target keeps {rules.order} order", "info"))
-    names = _names(ordered, rules.names, rules.duplicates, losses)
     ids: list[int | str | None] = []
     raised = _raise(ordered, rules.first_id)
     for position, label in enumerate(ordered):
@@ -55,22 +58,19 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
     return LabelPlan(result, mapping, tuple(losses))
 
 
-def _in_order(labels: list[Label], order: str, used: Sequence[str] | None) -> list[Label]:
-    if order == "sorted":
-        return sorted(labels, key=lambda label: label.name)
-    if order == "appearance" and used is not None:
-        place = {key: i for i, key in enumerate(used)}
-        return sorted(labels, key=lambda label: place.get(label.key, len(place)))
-    return labels
+def _by_appearance(labels: list[Label], used: Sequence[str]) -> list[Label]:
+    place = {key: i for i, key in enumerate(used)}
+    return sorted(labels, key=lambda label: place.get(label.key, len(place)))
 
 
-def _names(labels: Sequence[Label], pattern: str | None, duplicates: bool, losses: list[Loss]) -> list[str]:
+def _names(labels: Sequence[Label], rules: LabelHolds, losses: list[Loss]) -> list[str]:
     taken: set[str] = set()
     names = []
     for position, label in enumerate(labels):
-        name = fit(label.name, pattern, f"class_{position}")
-        if not duplicates:
-            name = unique(name, taken) if name.casefold() in taken and name in names else name
+        name = fit(label.name, rules.names, f"class_{position}")
+        if not rules.duplicates:
+            clash = name.casefold() in taken and (rules.caseless or name in names)
+            name = unique(name, taken) if clash else name
             taken.add(name.casefold())
         if name != label.name:
             losses.append(Loss("labels.name", "labels.name", None, label.key, f"written as {name!r}"))

@@ -23,6 +23,7 @@ class Convention(Frozen):
     - ``unit``: pixels, fractions of the size (``relative``), or percent.
     - ``first``: the number of the first pixel (1 for 1-based files); pixels only.
     - ``inclusive``: the maximum names the last pixel inside rather than the edge after it; pixels only.
+    - ``ordered``: the corners come in any order, so that an inverted box cannot be told from an upright one.
     - ``y_first``: y before x (TensorFlow, Gemini).
     - ``grid``: whole steps per unit the format can write: 0 = as many as floats have; ``decimals`` = fixed decimals;
       ``integer`` = whole numbers; ``single`` = 32-bit floats.
@@ -32,6 +33,7 @@ class Convention(Frozen):
     unit: Literal["pixels", "relative", "percent"] = "pixels"
     first: int = 0
     inclusive: bool = False
+    ordered: bool = False
     y_first: bool = False
     decimals: int | None = None
     integer: bool = False
@@ -44,7 +46,7 @@ class Convention(Frozen):
     @property
     def exact(self) -> bool:
         """Whether every float can be written."""
-        return self.decimals is None and not self.integer and not self.single
+        return self.decimals is None and not self.integer and not self.single and not self.ordered
 
     def quantise(self, value: float) -> float:
         """The nearest value the format can write."""
@@ -62,6 +64,8 @@ class Convention(Frozen):
     def write_box(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
         """The four numbers of a box as the format writes them."""
         x0, y0, x1, y1 = box
+        if self.ordered:
+            x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
         sx, sy = self._scale(size)
         x0, y0, x1, y1 = x0 * sx, y0 * sy, x1 * sx, y1 * sy
         if self.unit == "pixels":

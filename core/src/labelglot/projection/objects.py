@@ -15,7 +15,8 @@ from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
-from labelglot.schema.shape import Keypoints, Mask, Polygon, RotatedBox, Shape
+from labelglot.schema.shape import Ellipse, Keypoints, Mask, Polygon, RotatedBox, Shape
+from labelglot.tolerance import close
 
 Signature = tuple[bool, str | None, bool]
 
@@ -198,10 +199,13 @@ class ObjectReducer:
         if not frame.reachable:
             self._lose("size.unknown", "annotation", "its coordinates need the image size, which is unknown", "error")
             return None
-        signature = (box is not None, None if shape is None else shape.kind, keypoints is not None)
         details: dict[str, str] = {}
+        if isinstance(shape, Ellipse) and holds.ellipses != "any":
+            shape = self._fit_ellipse(shape, details, frame)
+        parts: Mapping[str, Any] = {"box": box, "shape": shape, "keypoints": keypoints}
+        signature = (box is not None, None if shape is None else shape.kind, keypoints is not None)
         for part, slot, native in allocate(holds.geometry, signature):
-            value = getattr(a, part)
+            value = parts[part]
             found = value if native else self._step(value, holds.geometry[slot], frame)
             if found is None:
                 continue
@@ -235,6 +239,18 @@ class ObjectReducer:
                 if found is not None:
                     return found
         return None
+
+    def _fit_ellipse(self, ellipse: Ellipse, details: dict[str, str], frame: Frame) -> Shape:
+        """The ellipse itself if the target can write it, else its outline."""
+        self._looked = True
+        round_ = close(ellipse.rx, ellipse.ry)
+        if ellipse.angle and round_:
+            details["shape"] = "a circle without turn"
+            ellipse = ellipse.replace(angle=0.0)
+        if round_ or (self.holds.ellipses == "upright" and not ellipse.angle):
+            return ellipse
+        details["shape"] = "becomes a polygon"
+        return cast(Polygon, ladder.convert(ellipse, "polygon", frame.size, frame.source_relative))
 
     def _fit_polygon(self, polygon: Polygon, slot: frozenset[GeometryKind], frame: Frame) -> list[Shape]:
         """The polygon in the pieces the target can write; a mask where it has holes and a mask can be written."""

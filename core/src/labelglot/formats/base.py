@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 class Options(BaseModel):
     """Options of a reader or writer. Each field becomes ``-o name=value``; its description is the help text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Match(NamedTuple):

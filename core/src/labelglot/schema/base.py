@@ -15,9 +15,14 @@ Id = int | str
 
 
 class Frozen(BaseModel):
-    """A frozen model without unknown fields. NaN and infinities are data here; checks flag them."""
+    """A frozen model without unknown fields. NaN and infinities are data here; checks flag them.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", ser_json_bytes="base64")
+    Validators are built on first use: building those of all models and options takes half of their import time.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, ser_json_inf_nan="strings", ser_json_bytes="base64"
+    )
 
     def replace(self, **changes: object) -> Self:
         """Copy with some fields replaced. Nothing is validated again."""

@@ -34,11 +34,22 @@ def label_path(image: str, has_suffix: bool = True) -> str:
     return with_suffix(path, ".txt") if has_suffix and is_image(image) else path + ".txt"
 
 
-class Tree:
-    """The files of a source, asked by folder. Built once by the reader; workers get what was found."""
+def beside(image: str) -> str:
+    """The label file in the folder of its image."""
+    return with_suffix(image, ".txt") if is_image(image) else image + ".txt"
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+
+_OTHER_FOLDERS = (("JPEGImages", "labels"), ("Images", "Annotations"), ("images", "annotations"))
+
+
+class Tree:
+    """The files of a source, asked by folder. Built once by the reader; workers get what was found.
+
+    ``labels_beside``: label files lie beside their images (Darknet) rather than in the mirrored folder.
+    """
+
+    def __init__(self, source: Source, labels_beside: bool = False) -> None:
+        self.source, self.labels_beside = source, labels_beside
         self.paths = source.companions()
         self.known = frozenset(self.paths)
 
@@ -65,13 +76,13 @@ class Tree:
 
     def label_of(self, image: str) -> tuple[str | None, bool]:
         """The label file of an image, and whether it lies where trainers look for it."""
-        right = label_path(image)
+        places = [label_path(image), beside(image)]
+        right = places.pop(int(self.labels_beside))
         if right in self.known:
             return right, True
-        for other in (with_suffix(_swap(image, 0), ".txt"), with_suffix(image, ".txt")):
-            if other in self.known:
-                return other, False
-        return None, True
+        if "/" in image:
+            places += [beside(_swap(image, 0)), *(beside(f"/{image}".replace(f"/{a}/", f"/{b}/")[1:]) for a, b in _OTHER_FOLDERS)]
+        return next((place for place in places if place in self.known), None), self.labels_beside
 
     def orphans(self, folder: str, claimed: set[str]) -> Iterator[tuple[str, str]]:
         """Label files of a folder's images that are not there: (label file, path of the image without suffix)."""
@@ -107,6 +118,10 @@ class Tree:
             if self.has_folder(tried):
                 return tried, False
         return None
+
+    def resolve_file(self, value: str, bases: Sequence[str]) -> str | None:
+        """The file that a path in a YAML or data file means."""
+        return next((path for path in _candidates(value, bases) if path in self.known), None)
 
     def resolve_image(self, value: str, bases: Sequence[str]) -> str | None:
         """The image file that a line of a list means; a path without file if at least its label file is there."""
@@ -219,7 +234,7 @@ class Gatherer:
 
     def __init__(self, tree: Tree, source: Source, report: Report, format: str, base: str) -> None:
         self.tree, self.source, self.report, self.format, self.base = tree, source, report, format, base
-        self._found: dict[str, tuple[str, Pair]] = {}
+        self.found: dict[str, tuple[str, Pair]] = {}
         self._claimed: set[str] = set()
 
     def add(self, key: str | None, values: Sequence[str], bases: Sequence[str], split: str | None) -> bool:
@@ -235,12 +250,12 @@ class Gatherer:
             if place is None:
                 image = self.tree.resolve_image(value, bases)
                 if image is None:
-                    self._missing(f"{key}: {value!r} is not there", None, value)
+                    self.missing(f"{key}: {value!r} is not there", None, value)
                 else:
                     found = True
-                    self._add(image, self._identity(image, key), split)
+                    self.add_image(image, self.identity(image, key), split)
             elif place[1]:
-                self._add_list(place[0], bases, key, split)
+                self.add_list(place[0], bases, key, split)
         self.add_folders(folders, split)
         return found
 
@@ -250,27 +265,28 @@ class Gatherer:
         for folder in folders:
             for path in self.tree.below(folder):
                 if is_image(path):
-                    self._add(path, _below(path, common), split)
+                    self.add_image(path, _below(path, common), split)
         for folder in folders:
             inner = _below(folder, common) if folder != common else ""
             for label, name in self.tree.orphans(folder, self._claimed):
-                self._put(label, under(inner, name), Pair(label, None), split)
+                self.put(label, under(inner, name), Pair(label, None), split)
 
-    def _add_list(self, place: str, bases: Sequence[str], key: str | None, split: str | None) -> None:
+    def add_list(self, place: str, bases: Sequence[str], key: str | None, split: str | None) -> None:
         folder = place.rpartition("/")[0]
         for number, line in lines(self.source.read(place)):
             image = self.tree.resolve_image(line, (folder, *bases))
             if image is None:
                 name = next(iter(clean_foreign(line)), None)
-                self._missing(f"the image {line!r} is not there", f"{place}:{number}", line)
+                self.missing(f"the image {line!r} is not there", f"{place}:{number}", line)
                 if name is not None:
-                    self._put(name, self._identity(name, key), Pair(None, None), split)
+                    self.put(name, self.identity(name, key), Pair(None, None), split)
             else:
-                self._add(image, self._identity(image, key), split)
+                self.add_image(image, self.identity(image, key), split)
 
-    def _add(self, image: str, path: str, split: str | None) -> None:
+    def add_image(self, image: str, path: str, split: str | None) -> None:
+        """An image, or a place where one should be, with its label file if there is one."""
         label, right = self.tree.label_of(image)
-        if label is not None and image not in self._found:
+        if label is not None and image not in self.found:
             if not right:
                 self.report.problem(
                     f"{self.format}.label-place", f"trainers look for it at {label_path(image)}", label, action="read"
@@ -278,14 +294,14 @@ class Gatherer:
             elif label in self._claimed:
                 self.report.problem(f"{self.format}.label-shared", "two images share it", label, action="read for both")
             self._claimed.add(label)
-        self._put(image, path, Pair(label, image if image in self.tree.known else None), split)
+        self.put(image, path, Pair(label, image if image in self.tree.known else None), split)
 
-    def _put(self, file: str, path: str, pair: Pair, split: str | None) -> None:
-        path, known = self._found.setdefault(file, (path, pair))
+    def put(self, file: str, path: str, pair: Pair, split: str | None) -> None:
+        path, known = self.found.setdefault(file, (path, pair))
         if split is not None and split not in known.splits:
-            self._found[file] = path, known._replace(splits=(*known.splits, split))
+            self.found[file] = path, known._replace(splits=(*known.splits, split))
 
-    def _identity(self, image: str, key: str | None) -> str:
+    def identity(self, image: str, key: str | None) -> str:
         """The path of a listed image without the folders that only say that it is an image of its split."""
         inside = _below(image, self.base) if image.startswith(self.base + "/") or not self.base else image
         for prefix in (f"{IMAGES}/{key}/", f"{key}/{IMAGES}/", f"{IMAGES}/"):
@@ -293,17 +309,17 @@ class Gatherer:
                 return inside[len(prefix) :]
         return inside
 
-    def _missing(self, message: str, place: str | None, raw: str) -> None:
+    def missing(self, message: str, place: str | None, raw: str) -> None:
         self.report.problem(f"{self.format}.missing", message, place, raw=raw, action="kept without image")
 
     def pairs(self) -> list[Pair]:
         """All images, each with an identity of its own: where two would share one, the whole path tells them apart."""
         count: dict[tuple[tuple[str, ...], str], int] = {}
-        for path, pair in self._found.values():
+        for path, pair in self.found.values():
             count[pair.splits, path] = count.get((pair.splits, path), 0) + 1
         return [
             pair._replace(path=path if count[pair.splits, path] == 1 else (file if pair.image else _no_txt(file)))
-            for file, (path, pair) in self._found.items()
+            for file, (path, pair) in self.found.items()
         ]
 
 

@@ -8,6 +8,7 @@ source order. A writer never decides what to drop: it is handed only what its ``
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -20,6 +21,8 @@ from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Info, Label, Sample
 from labelglot.storage import Source, clean_foreign, safe_relative
 from pydantic import BaseModel, ConfigDict
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 class Options(BaseModel):
@@ -164,7 +167,7 @@ class ReadContext:
         exact: set[str] = set()
         loose: dict[str, set[tuple[str, str]]] = {}
         for folder, name in names:
-            seen = _seen_from(folder, name)
+            seen = seen_from(folder, name)
             if seen is not None and seen in self.images:
                 exact.add(seen)
                 continue
@@ -187,7 +190,7 @@ class ReadContext:
         is kept as ``uri`` and its path is that of the file found, or its own without what is foreign. Raises
         :class:`LabelglotError` for a name that names nothing.
         """
-        seen = _seen_from(folder, name)
+        seen = seen_from(folder, name)
         if seen is not None and seen in self.images:
             return Place(seen, None, SourceImage(self.source, seen))
         image = None if (folder, name) in self._refused else self.image(name, (folder, *folders))
@@ -206,7 +209,9 @@ class Format:
     ``reads``/``writes``: set to false where only one direction makes sense. ``documents``: suffixes of the one file
     this format writes if the user names a file as target. ``survey``: whether writing needs a full pass over the
     annotations first (``"full"``) or only the list of images (``"index"``). ``embeds_images``: image bytes are written
-    into the documents. ``separator``: what stands between two pieces of a slot. ``geometry_bound_extra``: (owner, key) of extras that are wrong once the geometry changed.
+    into the documents. ``separator``: what stands between two pieces of a slot. ``geometry_bound_extra``: (owner, key) of
+    extras that are wrong once the geometry changed; ``computed_extra``: of extras the writer computes where they are
+    missing (COCO's ``area``), so that they may come back though nobody wrote them.
     """
 
     id: ClassVar[str]
@@ -221,6 +226,7 @@ class Format:
     embeds_images: ClassVar[bool] = False
     separator: ClassVar[bytes] = b""
     geometry_bound_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+    computed_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
 
     class ReadOptions(Options):
         """Options of the reader."""
@@ -234,6 +240,10 @@ class Format:
     def holds_with(self, options: Any) -> Holds:
         """The declaration under these write options; override where an option changes what can be held."""
         return self.holds
+
+    def holds_alone(self, holds: Holds) -> Holds:
+        """What of ``holds`` is left where the user names one file as the target, so that nothing can stand beside it."""
+        return holds
 
     def detect(self, source: Source) -> Match | None:
         """Whether the source looks like this format; cheap (names, the first KB). Must not raise."""
@@ -259,9 +269,9 @@ class Format:
         return sample.path
 
 
-def _seen_from(folder: str, name: str) -> str | None:
+def seen_from(folder: str, name: str) -> str | None:
     """A relative name as path from the root, ``None`` if it leaves the root or is not relative."""
-    if "\\" in name:
+    if "\\" in name or _SCHEME.match(name):
         return None
     joined = posixpath.normpath(under(folder, name))
     try:

@@ -28,12 +28,21 @@ def pytest_configure(config: Any) -> None:
     settings.register_profile("labelglot", deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
     settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
     settings.load_profile(os.environ.get("LABELGLOT_PROFILE", "labelglot"))
+    _shrink_briefly()
     only = config.getoption("--labelglot-only")
     if only:
         os.environ["LABELGLOT_ONLY"] = only
         config.args[:] = [str(SUITE)]
     elif _wanted(config) and str(SUITE) not in config.args:
         config.args.append(str(SUITE))
+
+
+def _shrink_briefly() -> None:
+    """Look for a smaller example for 20 seconds instead of five minutes, where hypothesis lets itself be told."""
+    from hypothesis.internal.conjecture import engine
+
+    if hasattr(engine, "MAX_SHRINKING_SECONDS"):
+        engine.MAX_SHRINKING_SECONDS = 20
 
 
 def _wanted(config: Any) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from labelglot.formats.base import Format
 from labelglot.formats.registry import default_registry
 from labelglot.schema import Dataset
-from labelglot.testing.conformance import check_pairs, conformance
+from labelglot.testing.conformance import SEARCH, check_pairs, conformance
 from labelglot.testing.strategies import EVERYTHING, datasets
 
 ONLY = frozenset(filter(None, os.environ.get("LABELGLOT_ONLY", "").split(",")))
@@ -33,7 +33,9 @@ for _format in CHOSEN:
 def test_pairs(source: Format) -> None:
     """From one format to every other: what arrives is what the projection says."""
 
-    @settings(max_examples=PAIR_EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+    @settings(
+        max_examples=PAIR_EXAMPLES, suppress_health_check=list(HealthCheck), deadline=None, database=None, phases=SEARCH
+    )
     @given(dataset=datasets(EVERYTHING))
     def run(dataset: Dataset) -> None:
         check_pairs(source, FORMATS, dataset)

@@ -1,0 +1,611 @@
+"""COCO instances and keypoints: one JSON document per split with ``images``, ``annotations`` and ``categories``.
+
+The split is in the name of the document. Reading keeps what was written: ids with gaps and 0, order of categories,
+stored areas, unknown fields. Annotations stay encoded until a sample is asked for.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+from labelglot.errors import LabelglotError
+from labelglot.images import SourceImage
+from labelglot.plugin import (
+    ANY_VALUE,
+    Annotation,
+    Dataset,
+    File,
+    Format,
+    Holds,
+    IndexEntry,
+    Info,
+    Label,
+    LabelHolds,
+    Match,
+    Naming,
+    Options,
+    Piece,
+    Pieces,
+    ReadContext,
+    Records,
+    Report,
+    Sample,
+    Source,
+    Tag,
+    TagHolds,
+    WriteContext,
+    in_pixels,
+    label_keys,
+    merge_labels,
+    under,
+)
+from labelglot.storage import clean_foreign, safe_relative
+from labelglot.wire import json
+from pydantic import Field
+
+from labelglot_coco.annotation import BOUND, OWNER, Classes, Misfit, decode, encode
+from labelglot_coco.layout import HEAD, documents, heads, image_folders, is_coco
+
+_IMAGE = ("id", "file_name", "width", "height", "uri")
+_CATEGORY = ("id", "name")
+
+
+class _Image(msgspec.Struct, gc=False):
+    id: int | str | None = None
+    file_name: str | None = None
+    width: int | float | None = None
+    height: int | float | None = None
+    uri: str | None = None
+
+
+class _Key(msgspec.Struct, gc=False):
+    image_id: int | str | None = None
+    id: int | str | None = None
+
+
+class _Part(NamedTuple):
+    """The annotations one document has of an image, still encoded. ``places``: their positions in the document."""
+
+    document: int
+    annotations: tuple[msgspec.Raw, ...]
+    places: array[int]
+
+
+class _Record(NamedTuple):
+    """An image as a document describes it, and what this and other documents of the same split say of it."""
+
+    image: msgspec.Raw
+    name: str
+    path: str
+    parts: tuple[_Part, ...]
+
+
+class _Document(NamedTuple):
+    """What decoding the records of one document needs. ``repeated``: annotations whose id an earlier one has."""
+
+    path: str
+    split: str | None
+    classes: Classes
+    labelled: bool
+    repeated: frozenset[int]
+
+
+class Coco(Format):
+    """COCO instances."""
+
+    id = "coco"
+    name = "COCO instances JSON"
+    aliases: ClassVar[tuple[str, ...]] = ("coco-instances", "ms-coco", "coco-json")
+    url = "https://cocodataset.org/#format-data"
+    documents = (".json",)
+    separator = b","
+    geometry_bound_extra = BOUND
+    computed_extra = frozenset({(OWNER, "area")})
+    task: ClassVar[str] = "instances"
+    reads_keypoints: ClassVar[bool] = False
+    holds = Holds(
+        geometry=(frozenset({"box"}), frozenset({"polygon", "mask"})),
+        required=frozenset({"box"}),
+        polygon_holes=False,
+        labels=LabelHolds(ids="int", ids_required=True, duplicates=True, required=False, parent=True),
+        attributes=ANY_VALUE,
+        flags={"crowd": frozenset({"bool"})},
+        defaults={"crowd": False},
+        score=True,
+        text=True,
+        ids="int",
+        ids_required=True,
+        track="any",
+        tags=TagHolds(score=True, attributes=ANY_VALUE),
+        sample_ids="int",
+        sample_ids_required=True,
+        uri=True,
+        splits="any",
+        naming=Naming(scope="split"),
+        info=frozenset({"description", "version", "url", "licenses"}),
+        extra=frozenset({OWNER}),
+    )
+
+    class ReadOptions(Options):
+        """Options of the COCO reader."""
+
+        drop_unused_roots: bool = Field(
+            False, description="leave out categories that no annotation uses and whose name another's supercategory is"
+        )
+
+    class WriteOptions(Options):
+        """Options of the COCO writer."""
+
+        contiguous: bool = Field(False, description="number categories 1, 2, 3... instead of keeping their ids")
+        compressed: bool = Field(True, description="write masks as compressed strings; false: as lists of counts")
+        indent: bool = Field(False, description="one record per line, for people who read the file")
+
+    def detect(self, source: Source) -> Match | None:
+        best: Match | None = None
+        for path, seen in heads(source):
+            if not is_coco(seen, path):
+                continue
+            keypoints = _named(path, "person_keypoints") or has_keypoints(source, path)
+            if keypoints == self.reads_keypoints and not _named(path, "labels"):
+                what = "categories with keypoints" if keypoints else "images, annotations and categories"
+                return Match(0.95, f"{path} has {what}")
+            if not self.reads_keypoints:
+                best = best or Match(0.6, f"{path} is COCO with keypoints")
+        return best
+
+    def read(self, context: ReadContext) -> Dataset:
+        opened: list[_Document] = []
+        records: list[_Record] = []
+        entries: list[IndexEntry] = []
+        tables: list[Sequence[Label]] = []
+        info: Info | None = None
+        by_key: dict[str, int] = {}
+        for path, split in self._documents(context):
+            try:
+                top = json.load_fields(context.source.read(path), path)
+                if "images" not in top and "annotations" not in top:
+                    raise LabelglotError("it has neither images nor annotations", path)
+                labels = self._labels(top.get("categories"), path, context.report)
+                found, document = _group(top, path, split, labels, len(opened), context.report)
+            except LabelglotError as error:
+                context.report.problem(
+                    "coco.document", str(error), error.place or path, severity="error", action="skipped"
+                )
+                continue
+            opened.append(document)
+            tables.append(labels)
+            folder = path.rpartition("/")[0]
+            context.reserve(((folder, record.name) for record, _ in found), image_folders(path, split))
+            for record, entry in found:
+                known = by_key.setdefault(entry.key, len(records))
+                if known == len(records):
+                    records.append(record)
+                    entries.append(entry)
+                else:
+                    records[known] = records[known]._replace(parts=records[known].parts + record.parts)
+                    entries[known] = _both(entries[known], entry)
+            info = info or _info(top, path)
+        if not opened:
+            raise LabelglotError("no COCO document in it can be read", context.source.where)
+        table = merge_labels(tables)
+        if context.options.drop_unused_roots:
+            table = _without_roots(table, records)
+        decoder = _Decoder(context, opened, self.reads_keypoints, _repeated(records))
+        return Dataset(Records(records, decoder, _Index(entries)), table, info)
+
+    def _documents(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
+        """Documents to read. Where some are named after this format's task, those of the other task are left alone."""
+        found = documents(context.source)
+        other = "instances" if self.reads_keypoints else "person_keypoints"
+        if not any(_named(path, self.task) for path, _ in found):
+            return found
+        for path, _ in found:
+            if _named(path, other):
+                id_ = "coco" if self.reads_keypoints else "coco-keypoints"
+                context.report.problem("coco.task", f"not read: it is for --from {id_}", path, severity="info")
+        return [each for each in found if not _named(each[0], other)]
+
+    def _labels(self, raw: msgspec.Raw | None, path: str, report: Report) -> tuple[Label, ...]:
+        found = json.load_items(raw, dict[str, Any], f"{path}#categories", report, "coco.category")
+        categories = []
+        for position, category in enumerate(found):
+            if category is None:
+                continue
+            id_ = category.get("id")
+            if not isinstance(id_, int | str) or isinstance(id_, bool):
+                place = f"{path}#categories[{position}].id"
+                report.problem("coco.category", f"the id is {id_!r:.40}", place, severity="error", action="skipped")
+                continue
+            categories.append(category)
+        names = [str(category.get("name", category["id"])) for category in categories]
+        keys = label_keys(names, [category["id"] for category in categories])
+        return tuple(
+            self._label(key, name, category, f"{path}#categories", report)
+            for key, name, category in zip(keys, names, categories, strict=True)
+        )
+
+    def _label(self, key: str, name: str, category: dict[str, Any], place: str, report: Report) -> Label:
+        extra = {field: value for field, value in category.items() if field not in _CATEGORY}
+        parent = extra.get("supercategory")
+        if isinstance(parent, str) and parent:
+            del extra["supercategory"]
+        else:
+            parent = None
+        more = self._skeleton(extra, place, report) if self.reads_keypoints else {}
+        return Label(
+            key=key, name=name, id=category["id"], parent=parent, extra={OWNER: extra} if extra else {}, **more
+        )
+
+    def _skeleton(self, extra: dict[str, Any], place: str, report: Report) -> dict[str, Any]:
+        """Keypoint names and edges; edges count from 1 unless one of them is 0."""
+        names, edges = extra.get("keypoints"), extra.get("skeleton")
+        if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+            return {}
+        del extra["keypoints"]
+        if edges is None:
+            return {"keypoints": tuple(names)}
+        pairs = [e for e in edges if isinstance(e, list) and len(e) == 2 and all(type(v) is int for v in e)] if isinstance(edges, list) else []
+        base = 0 if any(0 in pair for pair in pairs) else 1
+        kept = [(a - base, b - base) for a, b in pairs if base <= a < len(names) + base and base <= b < len(names) + base]
+        if not isinstance(edges, list) or len(kept) != len(edges):
+            report.problem("coco.skeleton", "some edges of the skeleton lead nowhere", place, raw=edges)
+        elif base == 1 and (kept or not edges):
+            del extra["skeleton"]
+        return {"keypoints": tuple(names), "skeleton": tuple(kept)}
+
+    def document_path(self, split: str | None, context: WriteContext, task: str | None = None) -> str:
+        """``annotations/instances_train.json``; the file the user named if there is only one."""
+        return context.document(f"annotations/{task or self.task}_{split or 'default'}.json", per_split=True)
+
+    def image_path(self, sample: Sample, context: WriteContext) -> str | None:
+        return under(sample.split or "images", sample.path)
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+        path = self.document_path(sample.split, context)
+        separator = b",\n" if context.options.indent else b","
+        ids = _category_ids(context)
+        compressed = context.options.compressed
+        yield Piece(f"{path}#images", json.dump(_encode_image(sample)))
+        objects = [
+            json.dump(encode(a, sample.id, None if a.label is None else ids[a.label], self.reads_keypoints, compressed))
+            for a in sample.annotations or ()
+        ]
+        if objects:
+            yield Piece(f"{path}#annotations", separator.join(objects))
+        if sample.tags:
+            labels = self.document_path(sample.split, context, "labels")
+            tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(sample.tags)]
+            if labels != path:
+                yield Piece(f"{labels}#images", json.dump(_encode_image(sample)))
+            yield Piece(f"{labels}#annotations", separator.join(map(json.dump, tags)))
+
+    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
+        splits = context.splits or (None,)
+        paths = [self.document_path(split, context) for split in splits]
+        labels = [self.document_path(split, context, "labels") for split in splits]
+        tagged = [path for path in labels if f"{path}#images" in pieces]
+        for path in dict.fromkeys([*paths, *tagged]):
+            yield File(path, self._document(path, context, pieces))
+
+    def _document(self, path: str, context: WriteContext, pieces: Pieces) -> Iterator[bytes]:
+        line = b"\n" if context.options.indent else b""
+        bag = context.info.extra.get(OWNER, {})
+        yield b'{"info":' + json.dump(_encode_info(context.info, bag))
+        yield b"," + line + b'"licenses":' + json.dump(_encode_licenses(context.info, bag))
+        for name, value in bag.get("root", {}).items():
+            yield b"," + json.dump(name) + b":" + json.dump(value)
+        ids = _category_ids(context)
+        categories = [self._encode_label(label, ids[label.key]) for label in context.labels]
+        yield b"," + line + b'"categories":' + json.dump(categories)
+        for part in ("images", "annotations"):
+            yield b"," + line + b'"' + part.encode() + b'":['
+            yield from pieces.stream(f"{path}#{part}")
+            yield b"]"
+        yield b"}\n"
+
+    def _encode_label(self, label: Label, id_: int) -> dict[str, Any]:
+        record: dict[str, Any] = {"id": id_, "name": label.name}
+        if label.parent is not None:
+            record["supercategory"] = label.parent
+        if self.reads_keypoints and label.keypoints:
+            record["keypoints"] = label.keypoints
+            record["skeleton"] = [(a + 1, b + 1) for a, b in label.skeleton]
+        return {**record, **{k: v for k, v in label.extra.get(OWNER, {}).items() if k not in record}}
+
+
+class CocoKeypoints(Coco):
+    """COCO person keypoints: instances with ``keypoints`` of x, y, visibility, and a skeleton per category."""
+
+    id = "coco-keypoints"
+    name = "COCO keypoints JSON"
+    aliases: ClassVar[tuple[str, ...]] = ("coco-person-keypoints", "coco-pose")
+    url = "https://cocodataset.org/#keypoints-2020"
+    task = "person_keypoints"
+    reads_keypoints = True
+    holds = Coco.holds.replace(
+        geometry=(frozenset({"box"}), frozenset({"polygon", "mask"}), frozenset({"keypoints"})),
+        labels=Coco.holds.labels.replace(keypoints=True, skeleton=True),
+    )
+
+
+def _named(path: str, task: str) -> bool:
+    return path.rpartition("/")[2].startswith(f"{task}_")
+
+
+def has_keypoints(source: Source, path: str) -> bool:
+    """Whether a document speaks of keypoints, near its beginning or its end (where categories often are)."""
+    if b'"keypoints"' in source.head(path, HEAD):
+        return True
+    try:
+        with source.open(path) as stream:
+            size = source.size(path)
+            if size <= HEAD or not stream.seekable():
+                return False
+            stream.seek(max(0, size - HEAD))
+            return b'"keypoints"' in stream.read(HEAD)
+    except (LabelglotError, OSError):
+        return False
+
+
+def _group(
+    top: Mapping[str, msgspec.Raw], path: str, split: str | None, labels: Sequence[Label], number: int, report: Report
+) -> tuple[list[tuple[_Record, IndexEntry]], _Document]:
+    """One record per image, with the annotations that name it, in document order."""
+    raws = json.load_parts(bytes(top["images"]), f"{path}#images") if "images" in top else []
+    images = json.load_items(top.get("images"), _Image, f"{path}#images", report, "coco.image")
+    order: dict[int | str, int] = {}
+    for position, image in enumerate(images):
+        if image is None:
+            continue
+        place = f"{path}#images[{position}]"
+        if image.id is None or not image.file_name:
+            missing = "id" if image.id is None else "file_name"
+            report.problem("coco.image", f"an image without {missing}", place, severity="error", action="skipped")
+        elif image.id in order:
+            message = f"image id {image.id!r} is given twice"
+            report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
+        else:
+            order[image.id] = position
+    members: dict[int | str, list[int]] = {id_: [] for id_ in order}
+    highest: dict[int | str, int] = {}
+    parts: list[msgspec.Raw] = []
+    repeated: set[int] = set()
+    if "annotations" in top:
+        parts = json.load_parts(bytes(top["annotations"]), f"{path}#annotations")
+        keys = json.load_items(top["annotations"], _Key, f"{path}#annotations", report, "coco.annotation")
+        seen: set[int | str] = set()
+        for position, key in enumerate(keys):
+            if key is None:
+                continue
+            listed = members.get(key.image_id) if key.image_id is not None else None
+            if listed is None:
+                _dangling(key, f"{path}#annotations[{position}]", report)
+                continue
+            listed.append(position)
+            id_ = key.id
+            if id_ is None:
+                continue
+            if id_ in seen:
+                repeated.add(position)
+                message = f"annotation id {id_!r} is given twice"
+                report.problem(
+                    "coco.annotation-id", message, f"{path}#annotations[{position}].id", object=id_, action="renumbered"
+                )
+            else:
+                seen.add(id_)
+                if isinstance(id_, int) and id_ > highest.get(key.image_id or 0, 0):
+                    highest[key.image_id or 0] = id_
+    found = []
+    prefix = f"{split}:" if split is not None else ""
+    splits = (split,) if split is not None else ()
+    for id_, position in order.items():
+        image = images[position]
+        assert image is not None and image.file_name is not None
+        name, _ = _identity(image.file_name)
+        mine = members[id_]
+        part = _Part(number, tuple(parts[i] for i in mine), array("I", mine))
+        record = _Record(raws[position], image.file_name, name, (part,))
+        entry = IndexEntry(
+            prefix + name, name, splits, _size(image), None, len(mine), None, id_, highest.get(id_, 0)
+        )  # fmt: skip
+        found.append((record, entry))
+    ids = {label.id: label.key for label in labels if label.id is not None}
+    counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
+    return found, _Document(path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated))
+
+
+def _repeated(records: Sequence[_Record]) -> frozenset[str]:
+    """Names of images that documents of different splits list (one split lists a name once)."""
+    seen: set[str] = set()
+    return frozenset(record.name for record in records if record.name in seen or seen.add(record.name))  # type: ignore[func-returns-value]
+
+
+def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
+    """The index entry of an image that two documents list."""
+    number = (a.annotations or 0) + (b.annotations or 0)
+    return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
+
+
+def _dangling(key: _Key, place: str, report: Report) -> None:
+    message = "an annotation without image_id" if key.image_id is None else f"image {key.image_id!r} is not in images"
+    report.problem("coco.image-id", message, place, severity="error", object=key.id, action="skipped")
+
+
+def _identity(file_name: str) -> tuple[str, str | None]:
+    """Path of an image inside the dataset, and the name as written if that is no such path."""
+    try:
+        if safe_relative(file_name) == file_name:
+            return file_name, None
+    except LabelglotError:
+        pass
+    return next(iter(clean_foreign(file_name)), file_name), file_name
+
+
+def _size(image: _Image) -> tuple[int, int] | None:
+    width, height = image.width, image.height
+    if not width or not height or width != int(width) or height != int(height) or width < 0 or height < 0:
+        return None
+    return int(width), int(height)
+
+
+class _Index:
+    """The cheap index of a document, as a picklable function."""
+
+    def __init__(self, entries: Sequence[IndexEntry]) -> None:
+        self.entries = entries
+
+    def __call__(self) -> Iterator[IndexEntry]:
+        return iter(self.entries)
+
+
+class _Decoder:
+    """Turns a record into a sample."""
+
+    def __init__(
+        self, context: ReadContext, opened: Sequence[_Document], keypoints: bool, repeated: frozenset[str]
+    ) -> None:
+        self.context, self.opened, self.keypoints, self.repeated = context, opened, keypoints, repeated
+
+    def __call__(self, record: _Record, ordinal: int, report: Report) -> Sample | None:
+        document = self.opened[record.parts[0].document]
+        values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")
+        path = record.path
+        key = path if document.split is None else f"{document.split}:{path}"
+        annotations: list[Annotation] = []
+        tags: list[Tag] = []
+        for part in record.parts:
+            self._decode(part, key, annotations, tags, report)
+        written = str(values["file_name"])
+        extra = {name: value for name, value in values.items() if name not in _IMAGE}
+        size = _size(_Image(width=_number(values.get("width")), height=_number(values.get("height"))))
+        if size is None and ("width" in values or "height" in values):
+            extra["size"] = [values.get("width"), values.get("height")]
+        uri = values.get("uri") or _identity(written)[1]
+        sample = Sample(
+            path=path,
+            id=values["id"],
+            image=self._image(written, document),
+            uri=uri,
+            size=size,
+            splits=(document.split,) if document.split is not None else (),
+            tags=tuple(tags),
+            annotations=tuple(annotations) if any(self.opened[p.document].labelled for p in record.parts) else None,
+            extra={OWNER: extra} if extra else {},
+        )
+        return in_pixels(sample)
+
+    def _decode(self, part: _Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+        document = self.opened[part.document]
+        for raw, position in zip(part.annotations, part.places, strict=True):
+            place = f"{document.path}#annotations[{position}]"
+            try:
+                keep = position not in document.repeated
+                made = decode(raw, document.classes, self.keypoints, keep, place, report, key)
+            except LabelglotError as error:
+                code = error.code if isinstance(error, Misfit) else "coco.annotation"
+                shown = bytes(raw)[:200].decode("utf-8", "replace")
+                report.problem(code, error.message, place, severity="error", key=key, raw=shown, action="skipped")
+                continue
+            if isinstance(made, Tag):
+                tags.append(made)
+            else:
+                annotations.append(made)
+
+    def _image(self, name: str, document: _Document) -> SourceImage | None:
+        images = self.context.images
+        if not images.paths:
+            return None
+        folders = image_folders(document.path, document.split)
+        if name in self.repeated:
+            # Two splits list this name: a file that lies with no split, or with another one, may be the other's.
+            own = folders if document.split is None else [f for f in folders if f.endswith(document.split)]
+            found = next((path for f in own if (path := under(f, name)) in images), None)
+            return None if found is None else SourceImage(self.context.source, found)
+        return self.context.place(name, document.path.rpartition("/")[0], folders).image
+
+
+def _number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and value == value and abs(value) < 1 << 31 else None
+
+
+def _without_roots(labels: Sequence[Label], records: Sequence[_Record]) -> tuple[Label, ...]:
+    """Without the placeholder class that Roboflow puts first: the parent of others, and on no object."""
+    used: set[int | str | None] = set()
+    for record in records:
+        for raw in (raw for part in record.parts for raw in part.annotations):
+            used.add(json.load(bytes(raw), "annotations", dict[str, Any]).get("category_id"))
+    parents = {label.parent for label in labels}
+    roots = [x for x in labels if x.id not in used and (x.name in parents or x.parent == "none")]
+    return tuple(label for label in labels if label not in roots)
+
+
+def _info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
+    info: Any = json.load(bytes(top["info"]), path) if "info" in top else {}
+    licenses: Any = json.load(bytes(top["licenses"]), path) if "licenses" in top else []
+    root = json.rest(top, ("info", "licenses", "images", "annotations", "categories"))
+    said = info if isinstance(info, dict) else {}
+    texts = {name: text for name in _INFO if isinstance(text := said.get(name), str) and text}
+    listed = [x for x in licenses if isinstance(x, dict)] if isinstance(licenses, list) else []
+    names = tuple(str(x["name"]) for x in listed if x.get("name"))
+    bag: dict[str, Any] = {}
+    rest = {name: value for name, value in said.items() if name not in texts}
+    if rest or not isinstance(info, dict):
+        bag["info"] = rest if isinstance(info, dict) else info
+    if licenses != _plain_licenses(names):
+        bag["licenses"] = licenses
+    if root:
+        bag["root"] = root
+    return Info(**texts, licenses=names, extra={OWNER: bag} if bag else {})
+
+
+_INFO = ("description", "version", "url")
+
+
+def _encode_info(info: Info, bag: Mapping[str, Any]) -> Any:
+    stored = bag.get("info", {})
+    said = {name: text for name in _INFO if (text := getattr(info, name)) is not None}
+    return {**stored, **said} if isinstance(stored, dict) else said or stored
+
+
+def _encode_licenses(info: Info, bag: Mapping[str, Any]) -> Any:
+    stored = bag.get("licenses")
+    listed = [x for x in stored if isinstance(x, dict) and x.get("name")] if isinstance(stored, list) else []
+    unchanged = "licenses" in bag and tuple(str(x["name"]) for x in listed) == info.licenses
+    return stored if unchanged else _plain_licenses(info.licenses)
+
+
+def _plain_licenses(names: Sequence[str]) -> list[dict[str, Any]]:
+    return [{"id": number, "name": name, "url": ""} for number, name in enumerate(names, 1)]
+
+
+def _category_ids(context: WriteContext) -> Mapping[str, int]:
+    if context.options.contiguous:
+        return {label.key: number for number, label in enumerate(context.labels, 1)}
+    return {label.key: label.id for label in context.labels}  # type: ignore[misc]
+
+
+def _encode_image(sample: Sample) -> dict[str, Any]:
+    extra = sample.extra.get(OWNER, {})
+    record: dict[str, Any] = {"id": sample.id, "file_name": sample.path}
+    if sample.size is not None:
+        record["width"], record["height"] = sample.size
+    elif "size" in extra:
+        record["width"], record["height"] = extra["size"]
+    if sample.uri is not None:
+        record["uri"] = sample.uri
+    return {**record, **{k: v for k, v in extra.items() if k not in record and k != "size"}}
+
+
+def _encode_tag(tag: Tag, sample: Sample, ids: Mapping[str, int], number: int, ordinal: int) -> dict[str, Any]:
+    extra = tag.extra.get(OWNER, {})
+    record: dict[str, Any] = {"id": extra.get("id", -((ordinal << 10) + number + 1)), "image_id": sample.id}
+    if tag.label is not None:
+        record["category_id"] = ids[tag.label]
+    if tag.score is not None:
+        record["score"] = tag.score
+    if tag.attributes:
+        record["attributes"] = {**tag.attributes, **extra.get("attributes", {})}
+    return {**record, **{k: v for k, v in extra.items() if k not in record}}

@@ -1,0 +1,86 @@
+"""Where COCO documents lie, which split each stands for, and where their images are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from labelglot.plugin import Source, split_role
+from labelglot.wire.json import peek
+
+HEAD = 1 << 16
+_TASK = re.compile(r"^(?:instances|person_keypoints|keypoints|labels|stuff|image_info|captions)_(.+)$", re.IGNORECASE)
+_FOLDERS = ("images", "data")
+
+
+def split_of(path: str) -> str | None:
+    """The split in the name of a document (``instances_val2017.json``, ``train.json``) or of its folder (Roboflow)."""
+    folder, _, name = path.rpartition("/")
+    stem = name[: -len(".json")] if name.lower().endswith(".json") else name
+    task = _TASK.match(stem)
+    if task:
+        return None if task[1] == "default" else task[1]
+    if split_role(stem) is not None:
+        return stem
+    last = folder.rpartition("/")[2]
+    return last if split_role(last) is not None else None
+
+
+def image_folders(path: str, split: str | None) -> tuple[str, ...]:
+    """Where the images of a document may lie, best first: beside it, in ``images/<split>``, ``<split>``, ``data``..."""
+    folder = path.rpartition("/")[0]
+    above = folder.rpartition("/")[0] if folder else ""
+    found: list[str] = []
+    for base in dict.fromkeys((folder, above)):
+        if split is not None:
+            found += [_join(base, "images", split), _join(base, split), _join(base, "data", split)]
+        found += [_join(base, name) for name in _FOLDERS]
+    return (folder, *found)
+
+
+def _join(*parts: str) -> str:
+    return "/".join(part for part in parts if part)
+
+
+def heads(source: Source) -> Iterator[tuple[str, dict[str, object]]]:
+    """JSON documents whose beginning is an object, with what can be seen of it."""
+    for path in source.match("*.json"):
+        head = source.head(path, HEAD)
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"\xff", b"\xfe"):
+            seen = peek(head)
+            if isinstance(seen, dict):
+                yield path, seen
+
+
+def first(value: object) -> dict[str, object]:
+    """The first item of a list if it is an object, else an empty one."""
+    return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else {}
+
+
+SIBLINGS = ("videos", "tracks", "detection_categories", "samples")
+
+
+def is_coco(seen: dict[str, object], path: str) -> bool:
+    """Whether the beginning of a document is COCO's: a list of images with ``file_name``, or parts of it in any order."""
+    if any(name in seen for name in SIBLINGS):
+        return False
+    annotation = first(seen.get("annotations"))
+    if "caption" in annotation or "segments_info" in annotation:
+        return False
+    if {"images", "annotations"} <= seen.keys() or {"images", "categories"} <= seen.keys():
+        return not first(seen["images"]) or "id" in first(seen["images"])
+    image = first(seen.get("images"))
+    if {"id", "file_name"} <= image.keys():
+        return True
+    name = path.rpartition("/")[2].lower()
+    named = _TASK.match(name) is not None or name.endswith(".coco.json")
+    return ("image_id" in annotation and "category_id" in annotation) or (
+        named and seen.keys() <= {"info", "licenses", "images", "annotations", "categories", "type"}
+    )
+
+
+def documents(source: Source) -> Sequence[tuple[str, str | None]]:
+    """COCO documents of a source with their splits, in path order. A file named by the user is one, whatever it is."""
+    if source.focus is not None:
+        return [(source.focus, split_of(source.focus))]
+    return [(path, split_of(path)) for path, seen in heads(source) if is_coco(seen, path)]

@@ -18,8 +18,9 @@ from labelglot.formats.base import (
 )
 from labelglot.formats.document import Content, Document
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem
+from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, number
-from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds
+from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
 from labelglot.hooks import hookimpl
 from labelglot.report import Problem, Report
 from labelglot.schema import (
@@ -41,6 +42,7 @@ from labelglot.schema import (
     Ring,
     RotatedBox,
     Sample,
+    Shape,
     Tag,
     label_keys,
     make_labels,
@@ -70,6 +72,7 @@ __all__ = [
     "Ellipse",
     "File",
     "Format",
+    "Frame",
     "Group",
     "Holds",
     "IndexEntry",
@@ -97,10 +100,14 @@ __all__ = [
     "RotatedBox",
     "Row",
     "Sample",
+    "Shape",
+    "ShapesPerImage",
     "Source",
+    "Spelled",
     "Table",
     "Tag",
     "TagHolds",
+    "ValueKind",
     "WriteContext",
     "hookimpl",
     "image_size",
@@ -111,6 +118,7 @@ __all__ = [
     "number",
     "order_splits",
     "pair_by_stem",
+    "shape_kinds",
     "split_role",
     "under",
     "with_suffix",

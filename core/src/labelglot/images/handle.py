@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, BinaryIO, Protocol
 
@@ -121,6 +122,29 @@ class PartImage(_Handle):
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key not in ("_info", "_digest")}
+
+
+class LazyImage(_Handle):
+    """An image whose bytes ``load`` fetches each time they are asked for. ``load`` must be picklable."""
+
+    def __init__(self, name: str, load: Callable[[], bytes]) -> None:
+        self._name, self.load = name, load
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.load())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LazyImage) and (self._name, self.load()) == (other._name, other.load())
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_name": self._name, "load": self.load}
 
 
 class BytesImage(_Handle):

@@ -1,1 +1,5 @@
-"""LabelMe JSON."""
+"""LabelMe JSON (``labelme``)."""
+
+from labelglot_labelme.labelme import LabelMe
+
+__all__ = ["LabelMe"]

@@ -148,7 +148,7 @@ class ShapesPerImage(PerImage):
             lone = pair.image or ""
             return Sample(path=lone, image=SourceImage(context.source, lone))
         name = pair.annotation
-        raw = json.load_fields(data, name)
+        raw = json.load_fields(self._readable(data, name, report), name)
         if "shapes" not in raw:
             report.problem(f"{self.id}.document", "it lists no shapes", name, action="skipped")
             return None
@@ -172,6 +172,16 @@ class ShapesPerImage(PerImage):
             extra={self.id: extra} if extra else {},
         )  # fmt: skip
         return sample.replace(**self.about(document, name, report))
+
+    def _readable(self, data: bytes, name: str, report: Report) -> bytes:
+        """UTF-8; tools on Windows write their own encoding."""
+        data = json.unmark(data)
+        try:
+            data.decode()
+        except UnicodeDecodeError:
+            report.problem(f"{self.id}.encoding", "the text is not UTF-8", name, action="read as Windows-1252")
+            return data.decode("cp1252", "replace").encode()
+        return data
 
     def _locate(self, written: Any, pair: Pair, context: ReadContext, report: Report) -> Place:
         """The image a file means: by its path, else by the name of the file itself."""

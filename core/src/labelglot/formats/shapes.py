@@ -9,14 +9,24 @@ from __future__ import annotations
 import base64
 import binascii
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from math import hypot, isfinite
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from labelglot.errors import LabelglotError
-from labelglot.formats.base import Options, Place, ReadContext, WriteContext, image_size, seen_from, with_suffix
+from labelglot.formats.base import (
+    File,
+    Options,
+    Pieces,
+    Place,
+    ReadContext,
+    WriteContext,
+    image_size,
+    seen_from,
+    with_suffix,
+)
 from labelglot.formats.per_image import Pair, PerImage
 from labelglot.images import ImageHandle, LazyImage, SourceImage, is_image
 from labelglot.report import Report
@@ -24,16 +34,19 @@ from labelglot.schema import (
     Annotation,
     Attribute,
     Box,
+    Dataset,
     Ellipse,
+    Label,
     Points,
     Polygon,
     Polyline,
     Ring,
     Sample,
     Shape,
+    make_labels,
 )
 from labelglot.storage import Source
-from labelglot.wire import json
+from labelglot.wire import json, text
 from pydantic import Field
 
 COMMON = ("version", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth")
@@ -69,12 +82,15 @@ class ShapesPerImage(PerImage):
     """One JSON file per image with a list of shapes.
 
     Subclasses state ``version`` (what is written if nothing else is known), ``fields`` and ``shape_fields`` (keys they
-    read besides the common ones), and write ``facts``, ``about``, ``head`` and ``spell``.
+    read besides the common ones), and write ``facts``, ``about``, ``head`` and ``spell``. The classes are listed in
+    ``class_list``, after the lines ``no_classes``.
     """
 
     version: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
     shape_fields: ClassVar[tuple[str, ...]] = ()
+    class_list: ClassVar[str]
+    no_classes: ClassVar[tuple[str, ...]] = ()
 
     class WriteOptions(Options):
         """What becomes of the image."""
@@ -105,13 +121,13 @@ class ShapesPerImage(PerImage):
             )  # fmt: skip
         return None, Polygon.of(ring)
 
-    @abstractmethod
-    def facts(self, shape: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
-        """Fields of the annotation that come from keys all formats do not share."""
+    def facts(self, shape: Mapping[str, Any], frame: Frame, extra: dict[str, Any]) -> dict[str, Any]:
+        """Fields of the annotation from the keys ``shape_fields``; what is not understood goes to ``extra``."""
+        return {}
 
     @abstractmethod
-    def about(self, document: Mapping[str, Any], place: str, report: Report) -> dict[str, Any]:
-        """Fields of the sample that come from keys all formats do not share."""
+    def about(self, document: Mapping[str, Any], place: str, report: Report, extra: dict[str, Any]) -> dict[str, Any]:
+        """Fields of the sample from the keys ``fields``; what is not understood goes to ``extra``."""
 
     @abstractmethod
     def head(self, sample: Sample, context: WriteContext) -> dict[str, Any]:
@@ -129,6 +145,23 @@ class ShapesPerImage(PerImage):
         if isinstance(shape, Ellipse):
             return Spelled("circle", (shape.cx, shape.cy, shape.cx + shape.rx, shape.cy))
         return Spelled("rectangle", annotation.box or ())
+
+    def read(self, context: ReadContext) -> Dataset:
+        return super().read(context).replace(labels=self._classes(context.source), labels_complete=False)
+
+    def _classes(self, source: Source) -> tuple[Label, ...]:
+        """The classes of the list, none if there is no list at the top."""
+        if not source.exists(self.class_list):
+            return ()
+        names = [line for _, line in text.lines(source.read(self.class_list))]
+        for name in self.no_classes:
+            if names and names[0] == name:
+                del names[0]
+        return make_labels(dict.fromkeys(names))
+
+    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
+        lines = (*self.no_classes, *(label.name for label in context.labels))
+        yield File(self.class_list, "".join(f"{line}\n" for line in lines).encode())
 
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         documents = context.source.match("*.json")
@@ -166,12 +199,12 @@ class ShapesPerImage(PerImage):
         extra = json.rest(document, (*COMMON, *self.fields))
         if document.get("version", self.version) != self.version:
             extra["version"] = document["version"]
-        sample = Sample(
+        about = self.about(document, name, report, extra)
+        return Sample(
             path=where.path, uri=where.uri, image=image, size=size,
             annotations=tuple(self._annotations(document["shapes"], name, size, where.path, report)),
-            extra={self.id: extra} if extra else {},
+            extra={self.id: extra} if extra else {}, **about,
         )  # fmt: skip
-        return sample.replace(**self.about(document, name, report))
 
     def _readable(self, data: bytes, name: str, report: Report) -> bytes:
         """UTF-8; tools on Windows write their own encoding."""
@@ -258,15 +291,19 @@ class ShapesPerImage(PerImage):
         if listed.label is None:
             frame.report.problem(f"{self.id}.label", "a shape without label", frame.place, key=frame.key)
         extra = json.rest(shape, (*COMMON_OF_SHAPE, *self.shape_fields))
-        text = shape.get("description")
-        if text is not None and not isinstance(text, str):
-            extra["description"] = text
-        facts = self.facts(shape, frame)
-        attributes = {**self._flags(shape.get("flags"), frame, extra), **facts.pop("attributes", {})}
+        said = shape.get("description")
+        if said is not None and not isinstance(said, str):
+            extra["description"] = said
+        facts = self.facts(shape, frame, extra)
+        flags, further = self._flags(shape.get("flags"), frame, extra), facts.pop("attributes", {})
+        twice = {name: value for name, value in flags.items() if name in further}
+        if twice:
+            extra["flags"] = {**extra.get("flags", {}), **twice}
+        attributes = {**flags, **further}
         annotation = Annotation(
             label=None if listed.label is None else str(listed.label), box=box, shape=outline,
             group=self._group(shape.get("group_id"), frame), attributes=attributes,
-            text=text if isinstance(text, str) and text else None, **facts,
+            text=said if isinstance(said, str) and said else None, **facts,
         )  # fmt: skip
         if listed.shape_type not in (None, self.spell(annotation).kind):
             extra["shape_type"] = listed.shape_type

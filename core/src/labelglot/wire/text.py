@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+LINE = r"(?![\s\ufeff])[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+(?<!\s)"
+"""Names that survive as a line of text: no control characters, no blanks at either end."""
+
 
 def spell(value: float) -> str:
     """The shortest text that reads back as the same number; whole numbers without point."""

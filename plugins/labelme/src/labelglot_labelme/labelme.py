@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from labelglot.geometry import decode_string, encode_string, mask_bounds, paste, to_bitmap
@@ -20,18 +20,13 @@ from labelglot.plugin import (
     Annotation,
     Box,
     Convention,
-    Dataset,
-    File,
     Frame,
     Holds,
-    Label,
     LabelglotError,
     LabelHolds,
     Mask,
     Match,
     Naming,
-    Pieces,
-    ReadContext,
     Report,
     Ring,
     RotatedBox,
@@ -43,14 +38,10 @@ from labelglot.plugin import (
     Tag,
     TagHolds,
     WriteContext,
-    make_labels,
     shape_kinds,
 )
 from labelglot.wire import json, text
 
-LABELS = "labels.txt"
-NO_CLASSES = ("__ignore__", "_background_")
-LINE = r"(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+(?<!\s)"
 DESCENDANTS = frozenset({"score", "difficult", "attributes", "kie_linking", "text"})
 DESCENDANT_TYPES = frozenset({"rotation", "quadrilateral", "cuboid"})
 
@@ -64,13 +55,15 @@ class LabelMe(ShapesPerImage):
     version = "5.5.0"
     fields = ("flags",)
     shape_fields = ("mask",)
+    class_list = "labels.txt"
+    no_classes = ("__ignore__", "_background_")
     holds = Holds(
         geometry=(frozenset({"box", "rotated_box", "polygon", "mask", "polyline", "points", "ellipse"}),),
         boxes=Convention(ordered=True),
         polygon_parts=False,
         polygon_holes=False,
         ellipses="circle",
-        labels=LabelHolds(names=LINE),
+        labels=LabelHolds(names=text.LINE),
         attributes=frozenset({"bool"}),
         text=True,
         group="int",
@@ -92,9 +85,6 @@ class LabelMe(ShapesPerImage):
             return Match(0.9, f"{name} lists shapes with points")
         return None
 
-    def read(self, context: ReadContext) -> Dataset:
-        return super().read(context).replace(labels=_classes(context), labels_complete=False)
-
     def geometry(self, kind: str, ring: Ring, shape: Mapping[str, Any], frame: Frame) -> tuple[Box | None, Shape | None]:
         if kind == "oriented_rectangle" and len(ring) == 8:
             return None, RotatedBox(corners=ring)
@@ -102,10 +92,7 @@ class LabelMe(ShapesPerImage):
             return None, _read_mask(ring, shape.get("mask"), frame.size)
         return super().geometry(kind, ring, shape, frame)
 
-    def facts(self, shape: Mapping[str, Any], frame: Frame) -> dict[str, Any]:
-        return {}
-
-    def about(self, document: Mapping[str, Any], place: str, report: Report) -> dict[str, Any]:
+    def about(self, document: Mapping[str, Any], place: str, report: Report, extra: dict[str, Any]) -> dict[str, Any]:
         flags = document.get("flags") or {}
         if not isinstance(flags, dict) or not all(isinstance(value, bool) for value in flags.values()):
             report.problem("labelme.flags", "the flags are not all true or false", f"{place}#flags", raw=flags)
@@ -123,21 +110,6 @@ class LabelMe(ShapesPerImage):
         if isinstance(shape, RotatedBox):
             return Spelled("oriented_rectangle", shape.corners, {"mask": None})
         return super().spell(annotation)._replace(more={"mask": None})
-
-    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
-        lines = (*NO_CLASSES, *(label.name for label in context.labels))
-        yield File(LABELS, "".join(f"{line}\n" for line in lines).encode())
-
-
-def _classes(context: ReadContext) -> tuple[Label, ...]:
-    """The classes of ``labels.txt``, none if there is no such file beside the folders of images."""
-    if not context.source.exists(LABELS):
-        return ()
-    names = [line for _, line in text.lines(context.source.read(LABELS))]
-    for name in NO_CLASSES:
-        if names and names[0] == name:
-            del names[0]
-    return make_labels(dict.fromkeys(names))
 
 
 def _read_mask(ring: Ring, data: Any, size: tuple[int, int] | None) -> Mask:

@@ -71,20 +71,25 @@ class InProcess:
 _job: list[Any] = []
 
 
-def _start(function: Function, job: Any) -> None:
+def _start(function: Function, job: Any, chunks: Sequence[Any]) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _job[:] = [function, job]
+    _job[:] = [function, job, chunks]
 
 
 def _work(chunk: Any) -> Any:
-    function, job = _job
+    function, job, _ = _job
     return function(job, chunk)
 
 
+def _work_inherited(place: int) -> Any:
+    function, job, chunks = _job
+    return function(job, chunks[place])
+
+
 class ProcessPool:
-    """Worker processes on this machine."""
+    """Worker processes on this machine. Forked ones inherit the chunks, so that nothing but a number is sent to them."""
 
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
@@ -101,20 +106,25 @@ class ProcessPool:
     def _window(self, waiting: Sequence[Any]) -> int:
         return min(len(waiting), self.workers * 2)
 
-    def _pool(self, workers: int, function: Function, job: Any) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(workers, mp_context=_context(), initializer=_start, initargs=(function, job))
+    def _pool(self, workers: int, context: Any, function: Function, job: Any, chunks: Sequence[Any]) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, context, _start, (function, job, chunks))
 
     def _until_broken(self, function: Function, job: Any, waiting: deque[Any], cancel: Cancel) -> Iterator[Any]:
         """Yield outcomes while workers live; chunks without an outcome stay in ``waiting``."""
-        pool = self._pool(min(self.workers, len(waiting)), function, job)
+        context = _context()
+        forked = context.get_start_method() == "fork"
+        pool = self._pool(min(self.workers, len(waiting)), context, function, job, tuple(waiting) if forked else ())
         running: deque[tuple[Any, Future[Any]]] = deque()
         done = False
+        submitted = 0
         try:
             while waiting or running:
                 cancel.check()
                 while waiting and len(running) < self.workers * 2:
-                    running.append((waiting[0], pool.submit(_work, waiting[0])))
+                    work: Any = (_work_inherited, submitted) if forked else (_work, waiting[0])
+                    running.append((waiting[0], pool.submit(*work)))
                     waiting.popleft()
+                    submitted += 1
                 outcome = running[0][1].result()
                 running.popleft()
                 yield outcome
@@ -131,7 +141,7 @@ class ProcessPool:
     def _careful(self, function: Function, job: Any, chunks: list[Any], cancel: Cancel) -> Iterator[Any]:
         for chunk in chunks:
             cancel.check()
-            pool = self._pool(1, function, job)
+            pool = self._pool(1, _context(), function, job, ())
             try:
                 yield pool.submit(_work, chunk).result()
             except BrokenProcessPool:

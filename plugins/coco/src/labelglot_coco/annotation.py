@@ -32,13 +32,19 @@ class Fields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     bbox: list[float] | msgspec.UnsetType | None = msgspec.UNSET
     area: Number | msgspec.UnsetType | None = msgspec.UNSET
     iscrowd: int | bool | msgspec.UnsetType | None = msgspec.UNSET
-    segmentation: Any = msgspec.UNSET
+    segmentation: list[tuple[float, ...]] | dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
     keypoints: list[float] | msgspec.UnsetType | None = msgspec.UNSET
     num_keypoints: int | msgspec.UnsetType | None = msgspec.UNSET
     attributes: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
     score: float | None = None
     track_id: int | str | None = None
     text: str | None = None
+
+
+class LooseFields(Fields, forbid_unknown_fields=True, gc=False):
+    """The same, with a segmentation that may be anything."""
+
+    segmentation: Any = msgspec.UNSET  # type: ignore[assignment]
 
 
 _decoder = msgspec.json.Decoder(Fields)
@@ -75,7 +81,7 @@ def fields(raw: bytes | msgspec.Raw, place: str) -> tuple[Fields, dict[str, Any]
     unknown = {key: value for key, value in values.items() if key not in _known}
     known = {key: value for key, value in values.items() if key in _known}
     try:
-        return msgspec.convert(known, Fields), unknown
+        return msgspec.convert(known, LooseFields), unknown
     except msgspec.ValidationError as error:
         raise Misfit("coco.annotation", str(error)) from error
 
@@ -176,8 +182,8 @@ def _shape(value: Any, extra: dict[str, Any], report: Report, place: str, key: s
         return _mask(value, extra)
     if not isinstance(value, list):
         raise Misfit("coco.segmentation", f"a list or a run-length encoding was expected, found {value!r:.40}")
-    if value == [[]]:
-        extra["segmentation"] = value
+    if value in ([[]], [()]):
+        extra["segmentation"] = [[]]
         return None
     if value and isinstance(value[0], dict):
         return _mask(value[0], extra)
@@ -189,15 +195,20 @@ def _shape(value: Any, extra: dict[str, Any], report: Report, place: str, key: s
                 "coco.polygon", problem, f"{place}.segmentation[{number}]", key=key, raw=ring, action="part left out"
             )
         else:
-            parts.append((tuple(map(float, ring)),))
+            parts.append((ring if type(ring) is tuple else tuple(map(float, ring)),))
     return Polygon(parts=tuple(parts)) if parts else None
 
 
+_SHORT = "a polygon of {} numbers, expected x, y of at least 3 points"
+
+
 def _ring_problem(ring: Any) -> str | None:
+    if type(ring) is tuple:
+        return None if len(ring) >= 6 and not len(ring) % 2 else _SHORT.format(len(ring))
     if not isinstance(ring, list) or not all(type(v) in (int, float) for v in ring):
         return "a polygon is a flat list of numbers"
     if len(ring) < 6 or len(ring) % 2:
-        return f"a polygon of {len(ring)} numbers, expected x, y of at least 3 points"
+        return _SHORT.format(len(ring))
     return None if all(map(math.isfinite, ring)) else "a coordinate is not finite"
 
 

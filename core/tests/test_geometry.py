@@ -76,3 +76,23 @@ def test_clipping_stays_inside(points):
     ring = tuple(v for p in points for v in p)
     clipped = g.clip_ring(ring, (0, 0, 10, 10))
     assert all(-1e-9 <= v <= 10 + 1e-9 for v in clipped)
+
+
+def test_paste_and_window_agree_with_whole_bitmaps():
+    import numpy as np
+    from labelglot.geometry import from_bitmap, paste, window
+
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        height, width, h, w = (int(v) for v in random.integers(1, 8, 4))
+        x, y = (int(v) for v in random.integers(-3, 8, 2))
+        small = random.random((h, w)) < random.choice([0, 0.3, 0.8, 1])
+        full = np.zeros((height, width), bool)
+        for row in range(h):
+            for column in range(w):
+                if 0 <= y + row < height and 0 <= x + column < width:
+                    full[y + row, x + column] = small[row, column]
+        counts = paste(small, x, y, height, width)
+        assert counts == from_bitmap(full)
+        x, y = max(x, 0), max(y, 0)
+        assert (window(counts, height, width, x, y, w, h) == full[y : y + h, x : x + w]).all()

@@ -41,6 +41,10 @@ class Document(Format):
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         """A document taken apart, without decoding its records. Raises LabelglotError if it is unreadable as a whole."""
 
+    def load(self, path: str, context: ReadContext) -> Content:
+        """The content of a document. Override to take it in pieces, without holding the whole file."""
+        return self.parse(context.source.read(path), path, context)
+
     @abstractmethod
     def decode(
         self, record: Any, path: str, split: str | None, shared: Any, context: ReadContext, report: Report
@@ -67,7 +71,7 @@ class Document(Format):
         names: list[tuple[str, str]] = []
         for path, split in self.inputs(context):
             try:
-                content = self.parse(context.source.read(path), path, context)
+                content = self.load(path, context)
             except LabelglotError as error:
                 context.report.problem(
                     f"{self.id}.document", str(error), error.place or path, severity="error", action="skipped"

@@ -42,6 +42,7 @@ from labelglot.geometry.rle import (
     to_bitmap,
     to_row_major,
     turn,
+    window,
 )
 from labelglot.geometry.rotated import (
     center_from_corners,
@@ -59,5 +60,5 @@ __all__ = [
     "ellipse_to_ring", "encode_string", "from_bitmap", "from_center", "from_row_major", "from_xywh",
     "is_rotated_box", "is_self_crossing", "is_valid", "mask_area", "mask_bounds", "merge", "min_area_rect", "mirror",
     "paste", "points", "rasterise", "ring_area", "ring_bounds", "rings_from_counts", "rotated_iou", "signed_area",
-    "to_bitmap", "to_center", "to_row_major", "to_xywh", "turn",
+    "to_bitmap", "to_center", "to_row_major", "to_xywh", "turn", "window",
 ]  # fmt: skip

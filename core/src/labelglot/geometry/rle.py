@@ -125,7 +125,25 @@ def to_row_major(counts: Sequence[int], height: int, width: int) -> Counts:
 
 def crop(counts: Sequence[int], height: int, width: int, x: int, y: int, w: int, h: int) -> Counts:
     """Counts of the window at (x, y) of size (w, h)."""
-    return from_bitmap(to_bitmap(counts, height, width)[y : y + h, x : x + w])
+    return from_bitmap(window(counts, height, width, x, y, w, h))
+
+
+def window(counts: Sequence[int], height: int, width: int, x: int, y: int, w: int, h: int) -> npt.NDArray[Any]:
+    """The window at (x, y) of size (w, h) as an array of booleans; only its columns are unpacked."""
+    import numpy as np
+
+    if height * width > MAX_PIXELS or height < 0 or width < 0:
+        raise UnsafeInput(f"a mask of {width} x {height} pixels is too large to unpack")
+    edges = np.cumsum([0, *counts])
+    if edges[-1] != height * width:
+        raise LabelglotError(
+            f"the runs of a mask add up to {edges[-1]}, its size {width} x {height} asks for {height * width}"
+        )
+    x0, x1 = max(x, 0), min(x + w, width)
+    runs = np.diff(np.clip(edges, x0 * height, max(x0, x1) * height))
+    values = np.arange(len(counts)) % 2 == 1
+    columns = np.repeat(values, runs).reshape((height, max(x1 - x0, 0)), order="F")
+    return columns[max(y, 0) : max(y + h, 0)]
 
 
 def paste(bitmap: npt.NDArray[Any], x: int, y: int, height: int, width: int) -> Counts:
@@ -134,12 +152,23 @@ def paste(bitmap: npt.NDArray[Any], x: int, y: int, height: int, width: int) -> 
 
     if height * width > MAX_PIXELS:
         raise UnsafeInput(f"a mask of {width} x {height} pixels is too large to unpack")
-    full = np.zeros((height, width), dtype=bool)
     h, w = bitmap.shape
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
-    if x1 > x0 and y1 > y0:
-        full[y0:y1, x0:x1] = bitmap[y0 - y : y1 - y, x0 - x : x1 - x] != 0
-    return from_bitmap(full)
+    if x1 <= x0 or y1 <= y0:
+        return (height * width,) if height * width else ()
+    inside = np.zeros((x1 - x0, y1 - y0 + 2), dtype=np.int8)
+    inside[:, 1:-1] = (bitmap[y0 - y : y1 - y, x0 - x : x1 - x] != 0).T
+    steps = np.diff(inside, axis=1)
+    column, row = np.nonzero(steps == 1)
+    starts = (column + x0) * height + row + y0
+    column, row = np.nonzero(steps == -1)
+    ends = (column + x0) * height + row + y0
+    apart = starts[1:] != ends[:-1]
+    starts = starts[np.concatenate(([True], apart))] if starts.size else starts
+    ends = ends[np.concatenate((apart, [True]))] if ends.size else ends
+    edges = np.column_stack((starts, ends)).ravel()
+    runs = np.diff(np.concatenate(([0], edges, [height * width]))).tolist()
+    return tuple(runs if runs[-1] else runs[:-1])
 
 
 def mirror(counts: Sequence[int], height: int, width: int) -> Counts:

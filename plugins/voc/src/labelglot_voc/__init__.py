@@ -1,1 +1,5 @@
 """Pascal VOC family: detection XML, ImageNet localisation, rotated boxes, segmentation masks."""
+
+from labelglot_voc.voc import Voc
+
+__all__ = ["Voc"]

@@ -50,9 +50,12 @@ class LabelHolds(Frozen):
 
 
 class TagHolds(Frozen):
-    """Image-level statements. ``labels``: how many per image; ``negative``: verified absence."""
+    """Image-level statements. ``labels``: how many per image; ``negative``: verified absence; ``order``: as given, or
+    each class once and in the order of the class table.
+    """
 
     labels: Literal["none", "one", "many"] = "many"
+    order: Literal["given", "labels"] = "given"
     negative: bool = False
     captions: Literal["none", "one", "many"] = "none"
     score: bool = False

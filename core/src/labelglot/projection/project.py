@@ -168,7 +168,21 @@ def _tags(tags: tuple[Tag, ...], holds: Holds, plan: Plan, lose: LossSink) -> tu
         captions += tag.text is not None
         labels += tag.text is None
         kept.append(_tag(tag, holds, plan, lose))
-    return tuple(kept)
+    return tuple(kept) if rules.order == "given" or len(kept) < 2 else _as_set(kept, plan, lose)
+
+
+def _as_set(tags: list[Tag], plan: Plan, lose: LossSink) -> tuple[Tag, ...]:
+    """Each class once, in the order of the table; captions behind."""
+    place = {key: i for i, key in enumerate(plan.labels.values())}
+    found: dict[str | None, Tag] = {}
+    for tag in tags:
+        if tag.text is None and found.setdefault(tag.label, tag) is not tag:
+            lose("tags.label", "tags", None, "a second statement about the same class", "warning")
+    ordered = sorted(found.values(), key=lambda tag: place.get(tag.label or "", len(place)))
+    ordered += [tag for tag in tags if tag.text is not None]
+    if len(ordered) == len(tags) and ordered != tags:
+        lose("tags.order", "tags", None, "the order of an image's classes", "info")
+    return tuple(ordered)
 
 
 def _tag(tag: Tag, holds: Holds, plan: Plan, lose: LossSink) -> Tag:

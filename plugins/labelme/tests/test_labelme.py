@@ -242,7 +242,7 @@ def test_holes_become_a_mask_and_parts_objects():  # pain 19
 
 def test_unknown_fields_return_to_the_file():
     known = {"label": "cat", "flags": {"ok": True, "nested": {"a": 1}}, "group_id": 3, "description": {"en": "x"}, "mask": None}
-    doc = document(shape(**known, line_color=[1, 2], shape_type="polygon"), fillColor=[1], version="3.16.1", chat=[{"q": "?"}])
+    doc = document(shape(**known, line_color=[1, 2], shape_type="polygon"), fillColor=[1], version="3.16.1", chat=[{"q": "?"}], flags={"night": True, "mood": "good"})
     after = json.loads(rounded_trip({"a.json": doc})["a.json"])
     assert after == json.loads(doc)
 

@@ -351,13 +351,12 @@ class ShapesPerImage(PerImage):
             "imageHeight": height,
             "imageWidth": width,
         }
-        return json.dump_lines({**document, **sample.extra.get(self.id, {})})
+        return json.dump_lines(_with(document, sample.extra.get(self.id, {})))
 
     def _shape(self, annotation: Annotation, context: WriteContext) -> dict[str, Any]:
         kind, ring, more = self.spell(annotation)
         if not all(map(isfinite, ring)):
             raise LabelglotError(f"a coordinate of a {kind} is not finite")
-        extra = annotation.extra.get(self.id, {})
         flags = {k: v for k, v in annotation.attributes.items() if isinstance(v, bool) and k not in self.shape_fields}
         shape = {
             "label": context.name(annotation.label),
@@ -368,9 +367,16 @@ class ShapesPerImage(PerImage):
             "flags": flags,
             **more,
         }
-        if "flags" in extra and isinstance(extra["flags"], dict):
-            extra = {**extra, "flags": {**flags, **extra["flags"]}}
-        return {**shape, **extra}
+        return _with(shape, annotation.extra.get(self.id, {}))
+
+
+def _with(made: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written with what was not understood; where both are objects, their fields side by side."""
+    result = {**made, **extra}
+    for name in made.keys() & extra.keys():
+        if isinstance(made[name], dict) and isinstance(extra[name], dict):
+            result[name] = {**made[name], **extra[name]}
+    return result
 
 
 def _unclaimed(found: Mapping[str, Sequence[str]], context: ReadContext) -> list[str]:

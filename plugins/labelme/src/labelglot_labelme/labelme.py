@@ -94,10 +94,15 @@ class LabelMe(ShapesPerImage):
 
     def about(self, document: Mapping[str, Any], place: str, report: Report, extra: dict[str, Any]) -> dict[str, Any]:
         flags = document.get("flags") or {}
-        if not isinstance(flags, dict) or not all(isinstance(value, bool) for value in flags.values()):
-            report.problem("labelme.flags", "the flags are not all true or false", f"{place}#flags", raw=flags)
-        known = flags.items() if isinstance(flags, dict) else ()
-        return {"tags": tuple(Tag(label=name, negative=not value) for name, value in known if isinstance(value, bool))}
+        if not isinstance(flags, dict):
+            report.problem("labelme.flags", "the flags are no object", f"{place}#flags", raw=flags)
+            extra["flags"] = flags
+            return {}
+        others = {name: value for name, value in flags.items() if not isinstance(value, bool)}
+        if others:
+            report.problem("labelme.flags", "not all flags are true or false", f"{place}#flags", raw=others)
+            extra["flags"] = others
+        return {"tags": tuple(Tag(label=k, negative=not v) for k, v in flags.items() if isinstance(v, bool))}
 
     def head(self, sample: Sample, context: WriteContext) -> dict[str, Any]:
         return {"flags": {context.name(tag.label): not tag.negative for tag in sample.tags}}

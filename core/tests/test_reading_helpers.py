@@ -98,3 +98,11 @@ def test_corners_in_any_order():
     holds = Holds(geometry=(frozenset({"box"}),), boxes=Convention(ordered=True), labels=Holds().labels.replace(required=False))
     assert reduced(holds, box=(5, 6, 1, 2)) == (Annotation(box=(1, 2, 5, 6)), ["precision.box"])
     assert reduced(holds, box=(1, 2, 5, 6)) == (Annotation(box=(1, 2, 5, 6)), [])
+
+
+def test_a_file_in_its_own_folder_is_named_exactly():
+    context = ReadContext(MemorySource({"images/train/a.jpg": b"", "images/b.jpg": b""}), None, Report())
+    names = [("", "a.jpg", ["images/train"]), ("", "a.jpg", ["images/val"]), ("", "b.jpg", ["images"]), ("", "x/b.jpg", ["images"])]
+    context.reserve(names)
+    found = [context.place(name, folder, folders).image for folder, name, folders in names]
+    assert [image and image.path for image in found] == ["images/train/a.jpg", None, "images/b.jpg", None]

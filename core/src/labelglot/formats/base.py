@@ -147,7 +147,7 @@ class ReadContext:
 
     def __init__(self, source: Source, options: Any, report: Report) -> None:
         self.source, self.options, self.report = source, options, report
-        self._refused: set[tuple[str, str]] = set()
+        self._refused: set[tuple[str, ...]] = set()
 
     @cached_property
     def images(self) -> ImageIndex:
@@ -156,24 +156,28 @@ class ReadContext:
     def __getstate__(self) -> dict[str, Any]:
         return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused}
 
-    def reserve(self, names: Iterable[tuple[str, str]], folders: Sequence[str] = ()) -> None:
+    def reserve(
+        self, names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]], folders: Sequence[str] = ()
+    ) -> None:
         """Announce all images that are listed, as (folder of the document, name), before :meth:`place` is asked for one.
 
-        A file that one of them names exactly, or that several mean loosely (by suffix or stem), is then not taken for
-        the image of another.
+        ``folders``: where else the images may be; names that differ in this bring their own as third. A file that one
+        of them names exactly, or that several mean loosely (by suffix or stem), is then not taken for the image of
+        another.
         """
         if not self.images.paths:
             return
         exact: set[str] = set()
-        loose: dict[str, set[tuple[str, str]]] = {}
-        for folder, name in names:
-            seen = seen_from(folder, name)
-            if seen is not None and seen in self.images:
+        loose: dict[str, set[tuple[str, ...]]] = {}
+        for folder, name, *own in names:
+            around = tuple(own[0]) if own else tuple(folders)
+            seen = next((s for f in (folder, *around) if (s := seen_from(f, name)) and s in self.images), None)
+            if seen is not None:
                 exact.add(seen)
                 continue
-            found = self.images.find(name, (folder, *folders))
+            found = self.images.find(name, (folder, *around))
             if found is not None:
-                loose.setdefault(found, set()).add((folder, name))
+                loose.setdefault(found, set()).add((folder, name, *(around if own else ())))
         for path, claims in loose.items():
             if path in exact or len(claims) > 1:
                 self._refused |= claims
@@ -193,7 +197,8 @@ class ReadContext:
         seen = seen_from(folder, name)
         if seen is not None and seen in self.images:
             return Place(seen, None, SourceImage(self.source, seen))
-        image = None if (folder, name) in self._refused else self.image(name, (folder, *folders))
+        refused = self._refused and ((folder, name) in self._refused or (folder, name, *folders) in self._refused)
+        image = None if refused else self.image(name, (folder, *folders))
         if seen is not None:
             return Place(image.path if image is not None and folder else seen, None, image)
         if image is not None:

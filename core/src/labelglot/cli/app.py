@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labelglot.cli.session import FAILED, Session
+from labelglot.cli.session import FAILED, INTERRUPTED, Session
 
 if TYPE_CHECKING:
     from labelglot.formats.registry import Registry
@@ -74,11 +74,12 @@ def main(argv: Sequence[str] | None = None, registry: Registry | None = None) ->
     session = Session(registry)
     try:
         app = application(session, arguments[0] if arguments and arguments[0] in COMMANDS else None)
-        typer.main.get_command(app).main(arguments, prog_name="labelglot", obj=session)
+        with session.interruptible():
+            typer.main.get_command(app).main(arguments, prog_name="labelglot", obj=session)
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else FAILED if ending.code else 0
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except Exception as error:
         return _failed(session, error)
     return 0

@@ -75,7 +75,7 @@ def command(
             done = convert(
                 source, target, to=writer, format=reader, options=options, read_options=read_options,
                 images=images.value, image_dir=image_dir, strict=strict, lossless=lossless, overwrite=overwrite,
-                workers=workers, registry=session.registry, report=collected,
+                workers=workers, registry=session.registry, report=collected, cancel=session.cancel,
             )  # fmt: skip
     except LabelglotError as error:
         facts = {"source": source, "target": target, "to": writer.id, **collected.to_dict()}

@@ -44,7 +44,7 @@ def command(
         with Bar(json) as bar:
             found = inspect(
                 source, format=reader, options=options, image_dir=image_dir, workers=workers,
-                registry=session.registry, progress=lambda done, total: bar.tell("reading", done, total),
+                registry=session.registry, cancel=session.cancel, progress=lambda done, total: bar.tell("reading", done, total),
             )  # fmt: skip
     except FormatAmbiguous as error:
         fitting = candidates(resolve_source(source, session.registry), session.registry)

@@ -50,7 +50,7 @@ def command(
     with Bar(json) as bar:
         done = dry_run(
             first, writer, format=reader, options=options, read_options=read_options, image_dir=image_dir,
-            images=images is not Images.none, workers=workers, registry=session.registry,
+            images=images is not Images.none, workers=workers, registry=session.registry, cancel=session.cancel,
             progress=lambda finished, total: bar.tell("reading", finished, total),
         )  # fmt: skip
     report = done.report

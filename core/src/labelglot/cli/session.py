@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,12 +16,15 @@ import typer
 from labelglot.cli.screen import Screen, as_json
 
 if TYPE_CHECKING:
+    from labelglot.engine.executor import Cancel
     from labelglot.errors import LabelglotError
     from labelglot.formats.base import Format
     from labelglot.formats.registry import Registry
 
 DONE, FAILED, USAGE, LOSSY, SKIPPED = 0, 1, 2, 3, 4
 """Exit codes. 5 (conflict) and 6 (quality gate) are reserved."""
+INTERRUPTED = 130
+"""What shells expect after Ctrl-C."""
 
 
 class Session:
@@ -46,6 +51,38 @@ class Session:
         from labelglot.installed import entries
 
         return any(entry.is_module for entry in entries())
+
+    @cached_property
+    def cancel(self) -> Cancel:
+        """Set by Ctrl-C; long work looks at it between two chunks."""
+        from labelglot.engine.executor import Cancel
+
+        return Cancel()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C set the token as well: an exception alone can get lost where Python may not raise one."""
+        usual = signal.getsignal(signal.SIGINT)
+        if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(number: int, frame: object) -> NoReturn:
+            if "cancel" in self.__dict__:
+                self.cancel.set()
+            raise KeyboardInterrupt
+
+        def lost(event: sys.UnraisableHookArgs) -> None:
+            if not isinstance(event.exc_value, KeyboardInterrupt):
+                usual_lost(event)
+
+        usual_lost, sys.unraisablehook = sys.unraisablehook, lost
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, usual)
+            sys.unraisablehook = usual_lost
 
     @contextmanager
     def observing(self, observer: Any) -> Iterator[None]:
@@ -85,9 +122,12 @@ class Session:
 
     def code(self, error: LabelglotError) -> int:
         """The exit code that an error deserves."""
-        from labelglot.errors import LossRefused, OptionError
+        from labelglot.errors import Cancelled, LossRefused, OptionError
 
-        return LOSSY if isinstance(error, LossRefused) else USAGE if isinstance(error, OptionError) else FAILED
+        for kind, code in ((LossRefused, LOSSY), (OptionError, USAGE), (Cancelled, INTERRUPTED)):
+            if isinstance(error, kind):
+                return code
+        return FAILED
 
     def fail(self, error: LabelglotError, code: int | None = None, **more: Any) -> NoReturn:
         """End with an error: its sentence and what to do next."""
@@ -116,6 +156,7 @@ class Session:
             f"this is a bug in {owner}; please report it to its authors with what LABELGLOT_DEBUG=1 shows and what "
             "labelglot doctor says",
         )
+        told.code = "internal"
         return self.tell(told, FAILED)
 
     def _trace(self, error: BaseException) -> None:

@@ -1,0 +1,65 @@
+"""Real data of the flagship families: read without losing a record, converted to the four classic targets and back."""
+
+from pathlib import Path
+
+import labelglot as lg
+import pytest
+from labelglot.report import Report
+
+SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
+TARGETS = ("yolo", "voc", "coco", "tfrecord", "labelglot")
+BROKEN = ("malformed", "wrong", "broken", "invalid")
+
+
+def datasets() -> list[tuple[str, Path]]:
+    """(format, folder or file) of every sample of an installed format, as its documents lie there."""
+    found = []
+    for id_ in lg.registry.ids():
+        folder = SAMPLES / id_
+        if not folder.is_dir():
+            continue
+        entries = [e for e in sorted(folder.iterdir()) if e.name != "SOURCE.md" and not e.name.startswith(BROKEN)]
+        folders = [e for e in entries if e.is_dir()]
+        names = {e.name.lower() for e in folders}
+        layout = {"images", "annotations", "labels", "train", "val", "valid", "test", "jpegimages", "data"}
+        files = [e for e in entries if e.is_file() and e.suffix.lower() not in (".txt", ".jpg", ".jpeg", ".png", ".md", ".pbtxt")]
+        if names & layout:
+            found.append((id_, folder))
+        else:
+            found += [(id_, each) for each in (*folders, *files)]
+    return found
+
+
+CASES = datasets() if SAMPLES.is_dir() else []
+
+
+@pytest.mark.skipif(not CASES, reason="the collection of real samples is not here")
+@pytest.mark.parametrize(("format", "where"), CASES, ids=lambda v: v if isinstance(v, str) else v.name)
+def test_reads_whole_and_travels(format, where, tmp_path):
+    report = Report()
+    try:
+        dataset = lg.read(where, format=format, report=report)
+    except lg.LabelglotError as error:
+        pytest.skip(f"not a dataset of its own: {error}")
+    samples = list(dataset.read(report))
+    if not samples:
+        pytest.skip("nothing of this format in it")
+    assert not [line for line in report.problems() if ".document" in line.code]
+    objects = sum(len(s.annotations or ()) for s in samples)
+    for target in TARGETS:
+        made = lg.convert(where, tmp_path / target, to=target, format=format, images="copy")
+        counts = made.report.counts
+        assert counts.get("annotations", 0) == objects, target
+        lost = sum(line.count for line in made.report.losses() if _removes_objects(line.code))
+        assert counts.get("annotations.written", 0) >= objects - lost, f"{target}: {made.report.to_dict()}"
+        back_report = Report()
+        if not counts.get("samples.written"):
+            continue
+        back = lg.read(tmp_path / target, format=target, report=back_report)
+        returned = sum(len(s.annotations or ()) for s in back.read(back_report))
+        assert returned == counts.get("annotations.written", 0), target
+        assert back_report.skipped == 0, [line.sentence for line in back_report.problems()]
+
+
+def _removes_objects(code: str) -> bool:
+    return code.startswith(("annotation.", "geometry.", "label.missing", "size.unknown", "sample.empty")) or code.endswith(".missing")

@@ -404,7 +404,12 @@ def _group(
     for id_, position in order.items():
         image = images[position]
         assert image is not None and image.file_name is not None
-        name, _ = _identity(image.file_name)
+        name, foreign = _identity(image.file_name)
+        if foreign is not None:
+            report.problem(
+                "path.unsafe", f"the image is called {foreign!r}, which is no path inside the dataset",
+                f"{path}#images[{position}].file_name", raw=foreign, action=f"called {name}, its own name kept",
+            )  # fmt: skip
         mine = members[id_]
         part = _Part(number, tuple(parts[i] for i in mine), array("I", mine))
         record = _Record(raws[position], image.file_name, name, (part,))

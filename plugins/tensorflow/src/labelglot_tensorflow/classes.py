@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from labelglot.plugin import Label, LabelglotError, ReadContext, make_labels
 from labelglot.wire.label_map import Item, format_label_map, parse_label_map
@@ -48,9 +49,15 @@ class Classes:
         return bool(text and number and key is not None) and self.by_number.get(number) != self.find(text, number)
 
 
+def own(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What this family keeps in an extra bag."""
+    found = extra.get(OWNER)
+    return found if isinstance(found, dict) else {}
+
+
 def text_of(label: Label) -> str:
     """The text that stands for a class in records: its code where it has one besides its readable name."""
-    code = label.extra.get(OWNER, {}).get("name")
+    code = own(label.extra).get("name")
     return code if isinstance(code, str) else label.name
 
 
@@ -86,7 +93,7 @@ def label_map(labels: Sequence[Label]) -> bytes:
 
 
 def _item(label: Label) -> Item:
-    bag = label.extra.get(OWNER, {})
+    bag = own(label.extra)
     numbers = bag.get("keypoint_ids")
     points = label.keypoints or ()
     if not isinstance(numbers, list | tuple) or len(numbers) != len(points):

@@ -31,7 +31,7 @@ from labelglot.plugin import (
 from labelglot.storage import clean_foreign, safe_relative
 
 from labelglot_tensorflow import example
-from labelglot_tensorflow.classes import OWNER, Classes, number_of, text_of
+from labelglot_tensorflow.classes import OWNER, Classes, number_of, own, text_of
 from labelglot_tensorflow.example import Feature, Kind, Span
 
 FRACTIONS = Convention(unit="relative", single=True)
@@ -478,7 +478,7 @@ def features_of(sample: Sample, source_id: str, context: WriteContext) -> dict[s
     found[SOURCE_ID] = Feature("bytes", [source_id.encode()])
     _write_tags(found, sample.tags, context)
     _write_objects(found, sample, context)
-    for key, value in sample.extra.get(OWNER, {}).items():
+    for key, value in sorted(own(sample.extra).items()):
         feature = _feature(value)
         if feature is not None:
             found.setdefault(key, feature)
@@ -540,8 +540,8 @@ def _write_objects(found: dict[str, Feature], sample: Sample, context: WriteCont
     _write_column(found, TRACK, "int", [a.track for a in annotations])
     _write_masks(found, sample, annotations)
     _write_keypoints(found, sample, annotations, context)
-    bags = [a.extra.get(OWNER, {}) for a in annotations]
-    for key in dict.fromkeys(key for bag in bags for key in bag):
+    bags = [own(a.extra) for a in annotations]
+    for key in sorted({key for bag in bags for key in bag}):
         if key not in found:
             _write_extra(found, key, [bag.get(key) for bag in bags])
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from labelglot.images import SourceImage
 from labelglot.plugin import (
@@ -48,6 +49,7 @@ _ALIASES = {"label": "class", "class_name": "class"}
 _LABELS = "labels"
 _ENDS = ("_labels", "_annotations")
 _IMAGES = "images"
+_NAMES = r"[^\0]*"
 _SPECIAL = frozenset(',"\r\n')
 
 
@@ -71,7 +73,7 @@ class TfodCsv(Table):
     header = COLUMNS
     holds = Holds(
         geometry=(frozenset({"box"}),), required=frozenset({"box"}),
-        labels=LabelHolds(ids="int", ids_required=True, first_id=1), empty=False, splits="any",
+        labels=LabelHolds(ids="int", ids_required=True, first_id=1, names=_NAMES), empty=False, splits="any",
         split_names=rf"(?!.*(?:{'|'.join(_ENDS)})$){SPLIT_NAMES}", naming=Naming(scope="split"),
         extra=frozenset({"tfod-csv", OWNER}),
     )  # fmt: skip
@@ -85,7 +87,7 @@ class TfodCsv(Table):
 
     def holds_alone(self, holds: Holds) -> Holds:
         """One table without a label map beside it has no classes but those of its rows."""
-        return holds.replace(labels=LabelHolds(unused=False, order="appearance"))
+        return holds.replace(labels=LabelHolds(names=_NAMES, unused=False, order="appearance"))
 
     def detect(self, source: Source) -> Match | None:
         found = [name for name in source.match("*.csv") if self._is_ours(source.head(name))]
@@ -188,7 +190,7 @@ class TfodCsv(Table):
     def rows(self, sample: Sample, context: WriteContext) -> Iterable[Sequence[object]]:
         width, height = sample.size or (0, 0)
         for a in sample.annotations or ():
-            corners = map(_spell, a.box or ())
+            corners = (value if value % 1 else int(value) for value in a.box or ())
             values = dict(zip(COLUMNS, (sample.path, width, height, context.name(a.label), *corners), strict=True))
             more = a.extra.get(self.id, {})
             yield [values.get(column, more.get(column, "")) for column in self._written(context)]
@@ -204,26 +206,30 @@ class TfodCsv(Table):
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         if self._written(context) is not COLUMNS:
-            yield from super().encode(sample, context, ordinal)
+            text = "".join(f"{','.join(_cell(str(cell)) for cell in row)}\n" for row in self.rows(sample, context))
+            yield Piece(self.table_path(sample.split, context), text.encode())
             return
         width, height = sample.size or (0, 0)
         start = f"{_cell(sample.path)},{width},{height},"
+        names: dict[str | None, str] = {}
         lines = []
         for a in sample.annotations or ():
             x0, y0, x1, y1 = a.box or (0.0, 0.0, 0.0, 0.0)
+            label = a.label
+            if label not in names:
+                names[label] = _cell(context.name(label))
             lines.append(
-                f"{start}{_cell(context.name(a.label))},{x0 if x0 % 1 else int(x0)},{y0 if y0 % 1 else int(y0)}"
+                f"{start}{names[label]},{x0 if x0 % 1 else int(x0)},{y0 if y0 % 1 else int(y0)}"
                 f",{x1 if x1 % 1 else int(x1)},{y1 if y1 % 1 else int(y1)}\n"
             )
         yield Piece(self.table_path(sample.split, context), "".join(lines).encode())
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
-        yield from super().assemble(context, pieces)
+        header = f"{','.join(map(_cell, self._written(context)))}\n".encode()
+        for path in dict.fromkeys(self.table_path(split, context) for split in context.splits or (None,)):
+            yield File(path, itertools.chain((header,), pieces.stream(path)))
         if context.single is None:
             yield File(LABEL_MAP, label_map(context.labels))
-
-    def _document(self, path: str, pieces: Pieces) -> Iterator[bytes]:
-        yield from super()._document(path, pieces)
 
     def image_path(self, sample: Sample, context: WriteContext) -> str | None:
         return under(_images_of(sample.split), sample.path)
@@ -354,7 +360,3 @@ def _size(cells: Mapping[str, str]) -> tuple[int, int] | None:
 def _cell(text: str) -> str:
     """Text as a cell, in quotes where it must be."""
     return '"' + text.replace('"', '""') + '"' if _SPECIAL & set(text) else text
-
-
-def _spell(value: float) -> Any:
-    return value if value % 1 else int(value)

@@ -57,6 +57,7 @@ from labelglot_tensorflow.features import (
     image_name,
     text,
 )
+from labelglot_tensorflow.settings import find_settings
 from labelglot_tensorflow.splits import SHARD, SPLIT_NAMES, split_of, stem_for
 
 SUFFIXES = (".tfrecord", ".tfrecords", ".record")
@@ -143,6 +144,9 @@ class TfRecord(Format):
         name, keys = seen
         if _is_tfds(source, name):
             return Match(0.3, f"{name} is a record file of TensorFlow Datasets")
+        settings = find_settings(source)
+        if settings is not None:
+            return Match(0.7, f"{name} holds records, but {settings} is for EfficientDet")
         if CORNERS[0] in keys:
             return Match(0.95, f"{name} holds records with {CORNERS[0]}")
         if ENCODED in keys or FILENAME in keys:

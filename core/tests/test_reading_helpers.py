@@ -7,7 +7,7 @@ from labelglot.formats.base import ReadContext
 from labelglot.holds import Holds
 from labelglot.projection import project
 from labelglot.report import Report
-from labelglot.schema import Annotation, Ellipse, Polygon, Sample
+from labelglot.schema import Annotation, Ellipse, Points, Polygon, Sample
 from labelglot.storage import MemorySource
 from labelglot.wire.json import load, load_item, load_parts, peek
 
@@ -92,6 +92,14 @@ def test_only_circles():
     for holds, shape in ((circles, oval), (upright, oval.replace(angle=1.0))):
         a, codes = reduced(holds, shape=shape)
         assert isinstance(a.shape, Polygon) and codes == ["shape.ellipse"]
+
+
+def test_points_one_by_one():
+    holds = Holds(geometry=(frozenset({"points"}),), several_points=False, labels=Holds().labels.replace(required=False))
+    objects = (Annotation(shape=Points(points=(1, 2))), Annotation(shape=Points(points=(1, 2, 3, 4))))
+    done = project(Sample(path="a.jpg", annotations=objects), holds)
+    assert [a.shape.points for a in done.sample.annotations] == [(1, 2), (1, 2), (3, 4)] and done.trace == (0, 1, 1)
+    assert {(loss.code, loss.object) for loss in done.losses} == {("shape.parts", 1), ("shape.parts", None)}
 
 
 def test_corners_in_any_order():

@@ -87,6 +87,7 @@ class Holds(Frozen):
     ``boxes``, ``points``: spelling and precision of coordinates.
     ``polygon_parts``: false: each part becomes an object of its own, or, with ``join_parts``, all are joined into one
     ring by bridges of no width. ``inside``: boxes and polygons are cut at the edge of the image.
+    ``several_points``: false: each loose point becomes an object of its own.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
@@ -113,6 +114,7 @@ class Holds(Frozen):
     polygon_holes: bool = True
     inside: bool = False
     rotated_angle: bool = False
+    several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"
     keypoint_visibility: Literal["none", "coco", "any"] = "any"
     labels: LabelHolds = LabelHolds()

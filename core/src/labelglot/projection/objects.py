@@ -15,7 +15,7 @@ from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
-from labelglot.schema.shape import Ellipse, Keypoints, Mask, Polygon, RotatedBox, Shape
+from labelglot.schema.shape import Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close
 
 Signature = tuple[bool, str | None, bool]
@@ -215,6 +215,12 @@ class ObjectReducer:
                     details[part] = "holes" if found.has_holes else "parts"
                 found = fitted[0]
                 pieces = fitted if len(fitted) > 1 else []
+            elif isinstance(found, Points) and not holds.several_points:
+                self._looked = True
+                if len(xy := found.points) > 2:
+                    details[part] = "parts"
+                    pieces = [Points(points=xy[i : i + 2]) for i in range(0, len(xy), 2)]
+                    found = pieces[0]
             kind = ladder.kind_of(found)
             if not native:
                 details[part] = f"becomes a {kind.replace('_', ' ')}"

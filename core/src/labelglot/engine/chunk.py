@@ -18,6 +18,7 @@ from labelglot.projection.project import Plan, SampleReducer
 from labelglot.report import EXAMPLES, Loss, Problem, Report, Severity
 from labelglot.schema import Partition, Sample
 from labelglot.storage import safe_join
+from labelglot.storage.paths import safe_text
 
 SPOOL_FROM = 1 << 18
 """Pieces of a chunk above this many bytes go through a file instead of the pipe between processes."""
@@ -222,12 +223,12 @@ def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy |
 
 
 def _write(staging: Path, path: str, data: bytes) -> None:
-    place = safe_join(staging, path)
+    place = safe_text(os.fspath(staging), path)
     try:
-        stream = place.open("xb")
+        stream = open(place, "xb")  # noqa: PTH123, SIM115
     except FileNotFoundError:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        stream = place.open("xb")
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        stream = open(place, "xb")  # noqa: PTH123, SIM115
     with stream:
         stream.write(data)
 

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
 
 from labelglot.errors import SourceError, UnsafeInput, UnsafePath
-from labelglot.storage.paths import safe_join, safe_relative
+from labelglot.storage.paths import safe_join, safe_relative, safe_text
 
 Kind = Literal["folder", "file", "zip", "tar", "url", "memory"]
 
@@ -231,6 +231,10 @@ class FolderSource(Source):
     def _pickled(self) -> tuple[str, ...]:
         return ("root", "kind")
 
+    @cached_property
+    def _root_text(self) -> str:
+        return os.fspath(self.root)
+
     def _bare_folders(self) -> Iterable[str]:
         return (path[:-1] for path in self._walk() if path.endswith("/"))
 
@@ -266,7 +270,7 @@ class FolderSource(Source):
             return False
 
     def _open(self, path: str) -> BinaryIO:
-        return safe_join(self.root, path).open("rb")
+        return open(safe_text(self._root_text, path), "rb")  # noqa: PTH123
 
     def size(self, path: str) -> int:
         return safe_join(self.root, path).stat().st_size

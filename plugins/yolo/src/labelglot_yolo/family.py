@@ -128,7 +128,8 @@ class Ultralytics(Format):
         labels = self._labels(tree, given, context)
         keys = None if labels is None else {int(label.id or 0): label.key for label in labels}
         growing = context.options.unknown_classes == "placeholder"
-        rules = Rules(self.id, keys, self.decoder(given, labels, context.options), growing)
+        decoder = self.decoder(given, labels, context.options)
+        rules = Rules(self.id, keys, decoder, growing, isinstance(decoder, Chosen))
         decode = Decode(context.source, rules, None if context.options.missing == "unlabelled" else ())
         complete = labels is not None and not growing
         records = Records(pairs, decode, Listing(pairs) if complete else None)

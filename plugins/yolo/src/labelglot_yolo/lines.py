@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from labelglot.errors import LabelglotError
 from labelglot.geometry import corners, from_center
 from labelglot.plugin import Annotation, Keypoints, Polygon, Report, RotatedBox
-from labelglot.wire.text import lines
 
 OUTSIDE = 0.01
 """How far outside the image Ultralytics lets coordinates be, as fraction of the image."""
@@ -158,48 +157,98 @@ class Rules(NamedTuple):
     """How the lines of a dataset are read. Picklable.
 
     ``keys``: label key of each class number, ``None``: there is no class table. ``decode``: the object on a line.
-    ``placeholders``: classes beyond the table get a name instead of none.
+    ``placeholders``: classes beyond the table get a name instead of none. ``upright``: a line of 5 tokens is a box, as
+    in nearly every file, so ``decode`` need not be asked.
     """
 
     format: str
     keys: Mapping[int, str] | None
     decode: Callable[[Line, int], Found]
     placeholders: bool = False
+    upright: bool = True
 
 
 def read(data: bytes, place: str, rules: Rules, report: Report) -> tuple[Annotation, ...]:
     """The objects of a label file; each line that is none is a problem."""
+    text = data.decode("utf-8-sig", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    rows = text.split("\n")
     found: list[Annotation] = []
-    seen: set[str] = set()
-    for number, text in lines(data):
-        cells = text.split()
-        try:
-            numbers = [float(cell) for cell in cells]
-            label = int(numbers[0])
-            if label != numbers[0] or label < 0 or not all(map(isfinite, numbers)) or "_" in text:
-                raise ValueError
-        except (ValueError, OverflowError):
+    names = rules.keys
+    usual = names if rules.upright and "_" not in text else None
+    for number, row in enumerate(rows, 1):
+        cells = row.split()
+        if not cells:
+            continue
+        if usual is not None and len(cells) == 5:
+            annotation = _usual(cells, usual)
+            if annotation is not None:
+                found.append(annotation)
+                continue
+        numbers = _numbers(row, cells)
+        if numbers is None:
             report.problem(
                 f"{rules.format}.number", "it needs a class number and finite coordinates", f"{place}:{number}",
-                severity="error", raw=text, action="skipped",
+                severity="error", raw=row, action="skipped",
             )  # fmt: skip
             continue
+        label = int(numbers[0])
         try:
             made = rules.decode(Line(cells, numbers), label)
         except Misfit as error:
+            hint = f"; {error.hint}" if error.hint else ""
             report.problem(
-                f"{rules.format}.tokens", error.message + (f"; {error.hint}" if error.hint else ""), f"{place}:{number}",
-                severity="error", raw=text, action="skipped",
+                f"{rules.format}.tokens", error.message + hint, f"{place}:{number}", severity="error", raw=row,
+                action="skipped",
             )  # fmt: skip
             continue
-        if text in seen:
-            report.problem(f"{rules.format}.duplicate", "the line stands there twice", f"{place}:{number}", raw=text)
-        seen.add(text)
-        highest, lowest = max(numbers[1:5]), min(numbers[1:5])
-        if highest > 1 + OUTSIDE or lowest < -OUTSIDE:
-            _outside(highest, f"{place}:{number}", text, rules, report)
-        found.append(Annotation(label=_key(label, f"{place}:{number}", text, rules, report), **made))
+        highest = max(numbers[1:5])
+        if highest > 1 + OUTSIDE or min(numbers[1:5]) < -OUTSIDE:
+            _outside(highest, f"{place}:{number}", row, rules, report)
+        key = None if names is None else names.get(label)
+        if key is None:
+            key = _unknown(label, f"{place}:{number}", row, rules, report)
+        found.append(Annotation(label=key, **made))
+    if len(found) > 1 and len(set(rows)) < len(rows):
+        _report_doubles(rows, place, rules, report)
     return tuple(found)
+
+
+_LOW, _HIGH = -OUTSIDE, 1 + OUTSIDE
+
+
+def _usual(cells: Sequence[str], names: Mapping[int, str]) -> Annotation | None:
+    """The object of a line as nearly all are: a box inside the image, of a class in the table. ``None``: look closer."""
+    try:
+        label, cx, cy, w, h = map(float, cells)
+    except ValueError:
+        return None
+    if _LOW <= cx <= _HIGH and _LOW <= cy <= _HIGH and _LOW <= w <= _HIGH and _LOW <= h <= _HIGH:
+        key = names.get(label)  # type: ignore[call-overload]
+        if key is not None:
+            return Annotation(label=key, box=(cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2))
+    return None
+
+
+def _numbers(row: str, cells: list[str]) -> list[float] | None:
+    """A class number and finite numbers; ``None`` for anything else."""
+    try:
+        numbers = list(map(float, cells))
+        label = int(numbers[0])
+    except (ValueError, OverflowError):
+        return None
+    if label != numbers[0] or label < 0 or not all(map(isfinite, numbers)) or "_" in row:
+        return None
+    return numbers
+
+
+def _report_doubles(rows: Sequence[str], place: str, rules: Rules, report: Report) -> None:
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 1):
+        if row in seen and row.strip():
+            report.problem(f"{rules.format}.duplicate", "the line stands there twice", f"{place}:{number}", raw=row)
+        seen.add(row)
 
 
 def _outside(highest: float, place: str, text: str, rules: Rules, report: Report) -> None:
@@ -210,17 +259,15 @@ def _outside(highest: float, place: str, text: str, rules: Rules, report: Report
         report.problem(f"{rules.format}.range", "it lies outside the image", place, raw=text)
 
 
-def _key(label: int, place: str, text: str, rules: Rules, report: Report) -> str | None:
+def _unknown(label: int, place: str, text: str, rules: Rules, report: Report) -> str | None:
+    """The key of a class that is in no table."""
     if rules.keys is None:
         return f"class_{label}"
-    key = rules.keys.get(label)
-    if key is None:
-        report.problem(
-            f"{rules.format}.class", f"there is no class {label}, only {len(rules.keys)} others", place,
-            severity="error", raw=text, action="kept, named by its number" if rules.placeholders else "kept without class",
-        )  # fmt: skip
-        return f"class_{label}" if rules.placeholders else None
-    return key
+    report.problem(
+        f"{rules.format}.class", f"there is no class {label}, only {len(rules.keys)} others", place, severity="error",
+        raw=text, action="kept, named by its number" if rules.placeholders else "kept without class",
+    )  # fmt: skip
+    return f"class_{label}" if rules.placeholders else None
 
 
 def spell(numbers: Numbers) -> str:

@@ -102,6 +102,7 @@ class VottJson(Document):
         geometry=(frozenset({"box", "polygon", "polyline", "points"}),),
         boxes=PIXELS_XYWH,
         polygon_parts=False,
+        several_points=False,
         polygon_holes=False,
         labels=LabelHolds(color=True, required=False),
         ids="str",

@@ -60,6 +60,7 @@ class XAnyLabeling(ShapesPerImage):
         geometry=(frozenset({"box", "rotated_box", "polygon", "polyline", "points", "ellipse", "cuboid"}),),
         boxes=Convention(ordered=True),
         polygon_parts=False,
+        several_points=False,
         polygon_holes=False,
         ellipses="circle",
         labels=LabelHolds(names=text.LINE),

@@ -279,6 +279,8 @@ def prepare(
 ) -> Prepared:
     """Survey the dataset and decide labels, names, numbers and chunks for a writer."""
     holds = writer.holds_with(options)
+    if single is not None:
+        holds = writer.holds_alone(holds)
     chunks = max(1, -(-len(dataset) // chunk))
     survey = _survey(dataset, writer, holds, executor, cancel, chunks)
     labels = project_labels(survey.labels, holds, survey.used)

@@ -61,3 +61,18 @@ def test_an_unknown_encoding_is_said(encoding):
 def test_a_document_without_such_elements_is_one_stretch():
     assert [c.tag for c in cut(b"<a><b/></a>")] == [None]
     assert cut(b"") == []
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b'<image id="0" name=\'a"b.jpg\'>\n<box name="x"/></image>', {"id": "0", "name": 'a"b.jpg'}),
+        (b'<image name="a&amp;b/"/>', {"name": "a&b/"}),
+        ('<image\n name="ä>"\n></image>'.encode(), {"name": "ä>"}),
+        (b"<image>", {}),
+        (b'<image id="0" name="', {}),
+        (b'<image name="&nope;"/>', {}),
+    ],
+)
+def test_attributes_of_an_element_that_is_not_parsed(data, found):
+    assert xml.start_tag(data) == found

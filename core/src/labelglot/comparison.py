@@ -234,13 +234,15 @@ def compare(
     labels: Mapping[str, str] | None = None,
     paths: Mapping[str, str] | None = None,
     traces: Mapping[str, Sequence[int]] | None = None,
+    places: Mapping[str, int] | None = None,
     pairing: Pairing = by_position,
 ) -> Iterator[Change]:
     """Differences of two datasets: info, classes, then samples.
 
     Samples are matched by key, then by path. ``labels`` and ``paths`` say what became of label keys (all that are still
     there) and sample keys (those that changed);
-    with ``traces`` annotations are paired by what a projection did instead of by ``pairing``.
+    with ``traces`` annotations are paired by what a projection did instead of by ``pairing``; with ``places`` samples are
+    matched by what it did: position in ``b`` by key in ``a``, for those that are still there.
     """
     keys = labels or {}
     yield from compare_info(a.info, b.info)
@@ -248,8 +250,11 @@ def compare(
     theirs = _Waiting(iter(b))
     for sample in a:
         path = (paths or {}).get(sample.key, sample.path)
-        other = theirs.by_key(sample.key) if path == sample.path else None
-        other = other or theirs.by_path(path, sample.splits)
+        if places is not None:
+            other = theirs.by_place(places[sample.key]) if sample.key in places else None
+        else:
+            other = theirs.by_key(sample.key) if path == sample.path else None
+            other = other or theirs.by_path(path, sample.splits)
         if other is None:
             yield Change("sample", sample.key, None, sample, None)
             continue
@@ -276,6 +281,12 @@ class _Waiting:
             if self._read() is None:
                 return None
         return self._take(self._keys[key][0])
+
+    def by_place(self, place: int) -> Sample | None:
+        while self._number <= place:
+            if self._read() is None:
+                return None
+        return self._take(place) if place in self._waiting else None
 
     def by_path(self, path: str, splits: tuple[str, ...]) -> Sample | None:
         """One with this path, best one of the same splits. Everything has to be read to tell."""

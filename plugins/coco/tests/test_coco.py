@@ -104,7 +104,7 @@ def test_counts_of_real_documents():
     ]  # fmt: skip
     dataset, samples, _ = read(SAMPLES / "coco/labelformat-fixtures/train.json")
     assert (len(samples), [len(s.annotations) for s in samples], len(dataset.labels)) == (2, [8, 8], 32)
-    _, samples, report = read(SAMPLES / "coco/datumaro-labels-task")
+    _, samples, _ = read(SAMPLES / "coco/datumaro-labels-task")
     assert [(s.split, len(s.tags)) for s in samples] == [("train", 1), ("val", 2)]
 
 
@@ -199,6 +199,7 @@ def test_a_file_beside_others_and_an_archive(tmp_path):
     assert only.path == "a.png"
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_pycocotools_loads_what_is_written(tmp_path):
     coco = pytest.importorskip("pycocotools.coco")
     lg.convert(DATA, tmp_path / "out", to="coco")

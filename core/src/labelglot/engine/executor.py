@@ -96,12 +96,12 @@ class ProcessPool:
 
     def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Iterator[Any]:
         waiting = deque(chunks)
+        context = _context()
         while waiting:
-            yield from self._until_broken(function, job, waiting, cancel)
+            yield from self._until_broken(context, function, job, waiting, cancel)
             if waiting:
-                yield from self._careful(
-                    function, job, [waiting.popleft() for _ in range(self._window(waiting))], cancel
-                )
+                suspects = [waiting.popleft() for _ in range(self._window(waiting))]
+                yield from self._careful(context, function, job, suspects, cancel)
 
     def _window(self, waiting: Sequence[Any]) -> int:
         return min(len(waiting), self.workers * 2)
@@ -109,9 +109,10 @@ class ProcessPool:
     def _pool(self, workers: int, context: Any, function: Function, job: Any, chunks: Sequence[Any]) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(workers, context, _start, (function, job, chunks))
 
-    def _until_broken(self, function: Function, job: Any, waiting: deque[Any], cancel: Cancel) -> Iterator[Any]:
+    def _until_broken(
+        self, context: Any, function: Function, job: Any, waiting: deque[Any], cancel: Cancel
+    ) -> Iterator[Any]:
         """Yield outcomes while workers live; chunks without an outcome stay in ``waiting``."""
-        context = _context()
         forked = context.get_start_method() == "fork"
         pool = self._pool(min(self.workers, len(waiting)), context, function, job, tuple(waiting) if forked else ())
         running: deque[tuple[Any, Future[Any]]] = deque()
@@ -138,10 +139,12 @@ class ProcessPool:
             else:
                 _stop(pool)
 
-    def _careful(self, function: Function, job: Any, chunks: list[Any], cancel: Cancel) -> Iterator[Any]:
+    def _careful(
+        self, context: Any, function: Function, job: Any, chunks: list[Any], cancel: Cancel
+    ) -> Iterator[Any]:
         for chunk in chunks:
             cancel.check()
-            pool = self._pool(1, _context(), function, job, ())
+            pool = self._pool(1, context, function, job, ())
             try:
                 yield pool.submit(_work, chunk).result()
             except BrokenProcessPool:
@@ -149,7 +152,7 @@ class ProcessPool:
                 if halves is None:
                     yield Poisoned(chunk.ordinal, "the worker process died on it")
                 else:
-                    yield from self._careful(function, job, list(halves), cancel)
+                    yield from self._careful(context, function, job, list(halves), cancel)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 

@@ -209,13 +209,17 @@ def _tag(tag: Tag, holds: Holds, plan: Plan, lose: LossSink) -> Tag:
 
 
 class ProjectedDataset(NamedTuple):
-    """A dataset in memory reduced to a target, with all losses and the trace of each sample by key."""
+    """A dataset in memory reduced to a target, with all losses and the trace of each sample by key.
+
+    ``paths``: new paths by key, of those that changed. ``places``: position in the result by key, of those still there.
+    """
 
     dataset: Dataset
     losses: tuple[Loss, ...]
     traces: dict[str, tuple[int, ...]]
     labels: LabelPlan
     paths: Mapping[str, str]
+    places: Mapping[str, int]
 
 
 def project_info(info: Info, holds: Holds) -> tuple[Info, tuple[Loss, ...]]:
@@ -266,6 +270,7 @@ def project_dataset(
     traces: dict[str, tuple[int, ...]] = {}
     number = 0
     paths: dict[str, str] = {}
+    places: dict[str, int] = {}
     reducer = SampleReducer(holds, plan)
     for ordinal, sample in enumerate(samples):
         sink = LossList(sample.key)
@@ -273,11 +278,12 @@ def project_dataset(
         number += len(sample.annotations or ())
         losses += sink.losses
         if reduced_sample is not None:
+            places[sample.key] = len(kept)
             kept.append(reduced_sample)
             if reduced_sample.path != sample.path:
                 paths[sample.key] = reduced_sample.path
     reduced = Dataset(kept, labels.labels, info, dataset.provenance)
-    return ProjectedDataset(reduced, tuple(losses), traces, labels, paths)
+    return ProjectedDataset(reduced, tuple(losses), traces, labels, paths, places)
 
 
 __all__ = [

@@ -74,7 +74,7 @@ def reported(done: ProjectedDataset) -> set[tuple[str | None, int | str | None, 
 def differences(dataset: Dataset, done: ProjectedDataset) -> set[tuple[str | None, int | str | None, str]]:
     """Where a dataset and its projection really differ, as (sample key, object, aspect)."""
     sized = dataset.replace(samples=[in_pixels(sample) for sample in dataset])
-    changes = compare(sized, done.dataset, labels=done.labels.keys, paths=done.paths, traces=done.traces)
+    changes = compare(sized, done.dataset, labels=done.labels.keys, traces=done.traces, places=done.places)
     return {(c.key, c.object, c.aspect) for c in changes}
 
 

@@ -128,6 +128,32 @@ def _end(
     return len(buffer) if finished else None
 
 
+_ATTRIBUTE = re.compile(rb"""\s([^\s=<>"'/]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
+_START = re.compile(rb"<[^\s<>/]+")
+
+
+def start_tag(data: bytes) -> dict[str, str]:
+    """Attributes of the element that ``data`` begins with (see :func:`cut`), without parsing what is in it.
+
+    Empty if its start tag is damaged.
+    """
+    name = _START.match(data)
+    tag = None if name is None else _REST_OF_TAG.match(data, name.end())
+    if name is None or tag is None:
+        return {}
+    inside = data[name.end() : tag.end()]
+    if b"&" in inside or b"\n" in inside:
+        try:
+            root = etree.fromstring(data[: tag.end()].rstrip(b"/>") + b"/>", _parser(True))
+        except (etree.XMLSyntaxError, ValueError):
+            return {}
+        return {str(key): str(value) for key, value in root.attrib.items()}
+    return {
+        found[0].decode("utf-8", "replace"): (found[1] or found[2]).decode("utf-8", "replace")
+        for found in _ATTRIBUTE.findall(inside)
+    }
+
+
 def _visible(stream: BinaryIO, place: str) -> Iterator[bytes]:
     """A document in blocks of UTF-8 that end with a whole tag, comments and declaration gone, CDATA as plain text."""
     first = True

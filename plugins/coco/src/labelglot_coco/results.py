@@ -46,7 +46,7 @@ from labelglot_coco.annotation import BOUND, OWNER, Classes, Misfit, decode, enc
 from labelglot_coco.layout import HEAD, first
 
 _KINDS = ("bbox", "segmentation", "keypoints", "caption")
-_EXTRA = ("file_name", "category_name", "width", "height", "iscrowd", "area", "id", "num_keypoints")
+_EXTRA = ("file_name", "category_name", "width", "height", "iscrowd", "id", "num_keypoints")
 
 
 class _Detection(msgspec.Struct, gc=False):
@@ -88,7 +88,7 @@ class CocoResults(Format):
     holds = Holds(
         geometry=(frozenset({"box"}), frozenset({"polygon", "mask"}), frozenset({"keypoints"})),
         polygon_holes=False,
-        labels=LabelHolds(ids="int", ids_required=True, unused=False, order="appearance", duplicates=True),
+        labels=LabelHolds(ids="int", ids_required=True, unused=False, order="appearance"),
         attributes=ANY_VALUE,
         flags={"crowd": frozenset({"bool"})},
         defaults={"crowd": False},
@@ -193,8 +193,10 @@ class CocoResults(Format):
         for a in sample.annotations or ():
             label = context.by_key[a.label or ""]
             record = encode(a, sample.id, label.id, True, True)
-            for name in ("id", "area", "num_keypoints"):
+            for name in ("id", "num_keypoints"):
                 record.pop(name, None)
+            if "area" not in a.extra.get(OWNER, {}):
+                record.pop("area", None)
             if not record.get("iscrowd"):
                 record.pop("iscrowd", None)
             if not record.get("segmentation"):

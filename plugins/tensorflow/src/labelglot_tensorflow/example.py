@@ -147,7 +147,10 @@ class _Window:
 
     def fields(self, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         while at < end:
-            tag, start, stop = _field(self.take(at, min(at + 20, end)), 0, end - at)
+            head = self.take(at, min(at + 20, end))
+            if len(head) < min(20, end - at):
+                raise LabelglotError("the file became shorter while it was read")
+            tag, start, stop = _field(head, 0, end - at)
             yield tag, at + start, at + stop
             at += stop
 
@@ -193,6 +196,9 @@ def _floats(data: bytes, start: int, stop: int) -> Iterator[float]:
 def _integers(data: bytes, start: int, stop: int) -> Iterator[int]:
     for tag, a, b in _fields(data, start, stop):
         if tag in (0x0A, 0x08):
+            if max(data[a:b], default=0) < 0x80:
+                yield from data[a:b]
+                continue
             while a < b:
                 value, a = _varint(data, a, b)
                 yield value - (1 << 64) if value >> 63 else value
@@ -206,10 +212,19 @@ def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _field(data: bytes, at: int, end: int) -> tuple[int, int, int]:
-    tag, at = _varint(data, at, end)
+    """Tag of the field at a place, where its content begins, and where it ends. Numbers of one byte are the most."""
+    tag = data[at]
+    if tag < 0x80:
+        at += 1
+    else:
+        tag, at = _varint(data, at, end)
     wire = tag & 7
     if wire == 2:
-        length, at = _varint(data, at, end)
+        length = data[at] if at < end else 0x80
+        if length < 0x80:
+            at += 1
+        else:
+            length, at = _varint(data, at, end)
         stop = at + length
     elif wire == 0:
         _, stop = _varint(data, at, end)

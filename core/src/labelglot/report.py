@@ -185,7 +185,8 @@ def _problem_sentence(count: int, first: Problem) -> str:
     return f"{place}{first.message}{'' if first.place else _where(first.key, first.object)}; {first.action}{more}"
 
 
-_THINGS = {"sample": "images", "labels": "classes", "info": "facts about the dataset"}
+_THINGS = {"sample": "images", "labels": "classes", "info": "facts about the dataset", "extra": "records"}
+_ONE = {"classes": "class", "facts about the dataset": "fact about the dataset"}
 
 
 def loss_sentence(count: int, first: Loss) -> str:
@@ -198,5 +199,7 @@ def loss_sentence(count: int, first: Loss) -> str:
     thing = _THINGS.get(first.aspect.split(".", 1)[0])
     if thing is None:
         thing = "images" if first.object is None else "objects"
+    if count == 1:
+        thing = _ONE.get(thing, thing.removesuffix("s"))
     outcome = first.detail or "not kept"
-    return f"{what} of {count:,} {thing if count != 1 else thing.rstrip('s') if thing != 'classes' else 'class'}: {outcome}{_where(first.key, first.object)}"
+    return f"{what} of {count:,} {thing}: {outcome}{_where(first.key, first.object)}"

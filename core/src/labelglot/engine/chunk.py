@@ -23,6 +23,9 @@ from labelglot.storage.paths import safe_text
 SPOOL_FROM = 1 << 18
 """Pieces of a chunk above this many bytes go through a file instead of the pipe between processes."""
 
+HELD = 8 << 20
+"""Bytes of pieces held in memory at the most: a chunk of records with images inside can be gigabytes."""
+
 
 class Work(NamedTuple):
     """A partition with the numbers that depend on what comes before it."""
@@ -141,13 +144,47 @@ class _Losses(LossSink):
                 self.report.recount_loss(code, count)
 
 
+class _Pieces:
+    """Pieces by (folder, slot), in memory until they are too many, then in a file."""
+
+    def __init__(self, job: Job, ordinal: int) -> None:
+        self.folder, self.ordinal, self.separator = job.spool, ordinal, job.format.separator
+        self.parts: dict[tuple[str, str], list[bytes]] = {}
+        self.size = 0
+        self.file: str | None = None
+        self.lengths: list[tuple[tuple[str, str], int]] = []
+
+    def add(self, slot: tuple[str, str], data: bytes) -> None:
+        self.parts.setdefault(slot, []).append(data)
+        self.size += len(data)
+        if self.size > HELD and self.folder is not None:
+            self._spill()
+
+    def joined(self) -> tuple[tuple[tuple[str, str], bytes], ...]:
+        """What is in memory, one piece for each slot; empty if all is in the file."""
+        if self.folder is not None and (self.file is not None or self.size > SPOOL_FROM):
+            self._spill()
+        return tuple((slot, self.separator.join(filter(None, parts))) for slot, parts in self.parts.items())
+
+    def _spill(self) -> None:
+        if self.file is None:
+            handle, self.file = tempfile.mkstemp(prefix=f"{self.ordinal:012d}-", dir=self.folder)
+            os.close(handle)
+        with Path(self.file).open("ab") as stream:
+            for slot, parts in self.parts.items():
+                data = self.separator.join(filter(None, parts))
+                stream.write(data)
+                self.lengths.append((slot, len(data)))
+        self.parts, self.size = {}, 0
+
+
 def run_chunk(job: Job, work: Work) -> Receipt:
     """Read, reduce and encode one chunk. Raises :class:`PluginError` naming the sample if a writer breaks."""
     report = Report()
     losses = _Losses(report)
     reducer = SampleReducer(job.holds, job.plan)
     files: list[tuple[str, bytes]] = []
-    pieces: dict[tuple[str, str], list[bytes]] = {}
+    pieces = _Pieces(job, work.ordinal)
     folders: dict[str, None] = {}
     folder = ""
     images: list[ImageCopy] = []
@@ -181,7 +218,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
                 elif isinstance(made, Problem):
                     report.add_problem(made._replace(key=sample.key))
                 else:
-                    pieces.setdefault((folder, made.slot), []).append(made.data)
+                    pieces.add((folder, made.slot), made.data)
         except LabelglotError as error:
             report.problem(
                 f"{format.id}.write", error.message, error.place, severity="error", key=sample.key, action="skipped"
@@ -197,15 +234,10 @@ def run_chunk(job: Job, work: Work) -> Receipt:
         if copy is not None and not (staging is not None and _place(staging, copy, job.images)):
             images.append(copy)
     losses.finish()
-    joined = tuple((slot, format.separator.join(filter(None, parts))) for slot, parts in pieces.items())
-    if job.spool is not None and sum(len(data) for _, data in joined) > SPOOL_FROM:
-        handle, name = tempfile.mkstemp(prefix=f"{work.ordinal:012d}-", dir=job.spool)
-        with os.fdopen(handle, "wb") as stream:
-            for _, data in joined:
-                stream.write(data)
-        lengths = tuple((slot, len(data)) for slot, data in joined)
-        return Receipt(work.ordinal, report, tuple(files), (), tuple(images), tuple(folders), name, lengths)
-    return Receipt(work.ordinal, report, tuple(files), joined, tuple(images), tuple(folders))
+    joined = pieces.joined()
+    return Receipt(
+        work.ordinal, report, tuple(files), joined, tuple(images), tuple(folders), pieces.file, tuple(pieces.lengths)
+    )
 
 
 def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy | None:

@@ -64,6 +64,8 @@ def _fitted(value: Attribute, kind: ValueKind, allowed: frozenset[ValueKind]) ->
         return bool(value), "kept as yes or no"
     if "str" in allowed and kind != "null":
         return as_text(value), "kept as text"
+    if "int" in allowed and kind == "bool":
+        return int(bool(value)), "kept as 0 or 1"
     return _GONE, "not kept"
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import File, Format, Piece, Pieces, ReadContext, WriteContext, in_pixels
-from labelglot.report import Report
+from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Info, Label, Records, Sample, merge_labels
 
 
@@ -90,7 +90,7 @@ class Document(Format):
             Records(records, _RecordDecoder(self, context, opened)), labels, info, labels_complete=None not in tables
         )
 
-    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
         yield Piece(self.document_path(sample.split, context), self.encode_record(sample, context, ordinal))
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:

@@ -241,6 +241,12 @@ def line(element: Element) -> str:
     return f"line {element.sourceline}"
 
 
+def line_number(element: Element, first: int = 1) -> int:
+    """Line of an element; ``first``: of the document's lines, the one at which it was cut out."""
+    own = element.sourceline
+    return first - 1 + (own if isinstance(own, int) else 1)
+
+
 def escape(text: object) -> str:
     """Text fit for an element. Characters that XML cannot hold at all become U+FFFD."""
     escaped = _escape(str(text))

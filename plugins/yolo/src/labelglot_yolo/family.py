@@ -169,19 +169,22 @@ class Ultralytics(Format):
         written: list[str] = []
         outside = 0
         for annotation in sample.annotations or ():
-            numbers = self.numbers(annotation, size, context)
-            line = f"{index[annotation.label or '']} {self.spell(annotation, numbers, context)}"
-            if annotation.score is not None:
-                line += f" {lines.spell((annotation.score,))}"
-            written.append(line + "\n")
-            outside += self.refused(numbers)
+            spelled, refused = self.line(annotation, size, context)
+            score = "" if annotation.score is None else f" {annotation.score!r}"
+            written.append(f"{index[annotation.label or '']} {spelled}{score}\n")
+            outside += refused
         yield File(label_path(image, context.images and sample.image is not None), "".join(written).encode())
         if outside:
             yield Problem(
                 f"{self.id}.outside",
-                f"{outside} objects reach too far outside the image, so trainers will leave the whole image out"
-                + ("; -o clip=true cuts them" if "clip" in self.WriteOptions.model_fields else ""),
+                f"{outside} objects for which trainers leave the whole image out: they reach too far outside, or their "
+                "size is negative" + ("; -o clip=true cuts them" if "clip" in self.WriteOptions.model_fields else ""),
             )
+
+    def line(self, annotation: Annotation, size: tuple[int, int] | None, context: WriteContext) -> tuple[str, bool]:
+        """A line behind its class number, and whether Ultralytics will refuse it."""
+        numbers = self.numbers(annotation, size, context)
+        return self.spell(annotation, numbers, context), self.refused(numbers)
 
     def refused(self, numbers: Sequence[float]) -> bool:
         """Whether Ultralytics drops the whole image because of this object."""

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError
-from labelglot.geometry import corners, from_center
+from labelglot.geometry import from_center
 from labelglot.plugin import Annotation, Keypoints, Polygon, Report, RotatedBox
 
 OUTSIDE = 0.01
@@ -270,17 +270,20 @@ def _unknown(label: int, place: str, text: str, rules: Rules, report: Report) ->
     return f"class_{label}" if rules.placeholders else None
 
 
+STEPS = 1e12
+"""Steps between 0 and 1 that are written: a hundred millionth of a pixel in the largest images. More digits would be
+noise of the arithmetic, which changes with every trip.
+"""
+
+
 def spell(numbers: Numbers) -> str:
-    """Fractions with 12 decimals, without zeros at the end: a hundred millionth of a pixel in the largest images. More
-    digits would be noise of the arithmetic, which changes with every trip; fractions far outside the image get 9.
-    """
-    most = max(map(abs, numbers), default=0.0)
-    if not isfinite(most) or most != most:
-        raise LabelglotError("a coordinate is no finite number")
-    digits = 12 if most < 50 else 9
-    return " ".join([repr(round(float(number), digits)) for number in numbers])
-
-
-def box_corners(numbers: Sequence[float]) -> tuple[float, ...]:
-    """The four corners of ``cx cy w h``."""
-    return corners(from_center(*numbers))
+    """Fractions with 12 decimals, without zeros at the end; far outside the image 9, because noise grows with them."""
+    try:
+        if min(numbers) >= 0 and max(numbers) <= 1:
+            return " ".join([repr(int(number * STEPS + 0.5) / STEPS) for number in numbers])
+        digits = 12 if max(map(abs, numbers)) < 50 else 9
+        if all(map(isfinite, numbers)):
+            return " ".join([repr(round(float(number), digits)) for number in numbers])
+    except ValueError:
+        pass
+    raise LabelglotError("a coordinate is no finite number")

@@ -331,15 +331,20 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     """From the cheap index if it tells enough, else by reading everything once."""
     rules = holds.labels
     full = writer.survey == "full" or (rules.table and (not rules.unused or rules.order == "appearance"))
-    index = None if full or not dataset.labels_complete else dataset.samples.index()
+    index = None if full else dataset.samples.index()
     listed = None if index is None else list(index)
     if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):
         listed = None
+    if listed is not None and not dataset.labels_complete and any(entry.labels is None for entry in listed):
+        listed = None
     if listed is not None:
+        labels = dataset.labels
+        if not dataset.labels_complete:
+            labels = with_seen(labels, (key for entry in listed for key in entry.labels or ()))
         numbers = [entry.annotations or 0 for entry in listed]
         entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
         highest = max((entry.highest_id for entry in listed), default=0)
-        return _Survey(entries, dataset.labels, numbers, None, {}, {}, highest)
+        return _Survey(entries, labels, numbers, None, {}, {}, highest)
     found: Surveyed = scan(dataset, [SurveyVisitor(holds)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
     return _Survey(

@@ -46,6 +46,8 @@ class Step(Frozen):
 class IndexEntry(NamedTuple):
     """What a cheap pass knows of a sample. ``annotations`` and ``labels`` are ``None`` where not known cheaply.
 
+    ``labels``: how many objects there are of each class; with it in every entry, a dataset whose classes are not
+    complete can be written without reading everything first. Objects that turn out unreadable later may be counted.
     ``id``: of the sample; ``highest_id``: the highest number among the ids of its annotations, 0 if they have none.
     """
 

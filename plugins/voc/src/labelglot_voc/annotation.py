@@ -113,53 +113,61 @@ def read_contents(root: Element, how: Reading) -> Contents:
     objects: list[Element] = []
     texts: dict[str, Any] = {}
     rest: list[Element] = []
-    size = None
-    sized = False
     for child in root:
-        tag = child.tag
-        if tag == "object":
+        if child.tag == "object":
             objects.append(child)
-        elif tag == "size" and not sized:
-            sized = True
-            size = _size(child, texts, rest, how)
-        elif tag == "filename" and "filename" not in texts and not len(child):
-            texts["filename"] = child.text or ""
-        elif tag in _PARSED and tag not in texts:
-            value = plain(child)
-            if value is None or (tag not in ("source", "owner") and not isinstance(value, str)):
-                rest.append(child)
-            elif value != _FILE_DEFAULTS.get(str(tag)):
-                texts[str(tag)] = value
-        else:
+            continue
+        value = plain(child) if child.tag != "filename" or len(child) else child.text or ""
+        if value is None or child.tag in texts or not is_plain(str(child.tag), value):
             rest.append(child)
-    extra = {k: v for k, v in texts.items() if k not in ("filename", "path")}
-    keep_rest(extra, rest, how)
+        else:
+            texts[str(child.tag)] = value
+    contents, wrong = contents_of(texts)
+    for tag in wrong:
+        raw = texts["size"][tag]
+        message = f"<{tag}> is {raw!r}, not a number"
+        how.problem("size", message, root.find("size"), raw=raw, action="taken as unknown")
+    keep_rest(contents.extra, rest, how)
     labelled = True
     if root.attrib:
         attributes = {str(k): str(v) for k, v in root.attrib.items()}
         labelled = attributes.pop(UNLABELLED, "") != "no"
         if attributes:
-            extra["root"] = attributes
-    return Contents(texts.get("filename") or None, texts.get("path") or None, size, objects, extra, labelled)
+            contents.extra["root"] = attributes
+    return contents._replace(objects=objects, labelled=labelled)
 
 
-def _size(element: Element, texts: dict[str, Any], rest: list[Element], how: Reading) -> tuple[int, int] | None:
-    numbers: dict[str, int] = {}
-    for child in element:
-        text = text_of(child)
-        if child.tag == "depth":
-            if text != "3":
-                texts["depth"] = text
-            continue
-        if child.tag not in ("width", "height"):
-            rest.append(child)
-            continue
-        try:
-            numbers[str(child.tag)] = int(float(text)) if not text.isdecimal() else int(text)
-        except (ValueError, OverflowError):
-            how.problem("size", f"<{child.tag}> is {text!r}, not a number", child, raw=text, action="taken as unknown")
-    width, height = numbers.get("width", 0), numbers.get("height", 0)
-    return (width, height) if 0 < width < 1 << 31 and 0 < height < 1 << 31 else None
+def is_plain(tag: str, value: Any) -> bool:
+    """Whether a plain child of the root can be kept under its name."""
+    if tag in ("source", "owner"):
+        return True
+    if tag == "size":
+        return not isinstance(value, str)
+    return isinstance(value, str) if tag in _PARSED else tag not in _RESERVED
+
+
+def contents_of(texts: Mapping[str, Any]) -> tuple[Contents, list[str]]:
+    """Contents of the plain children of the root; and those of ``size`` that are no numbers."""
+    size: dict[str, int] = {}
+    wrong: list[str] = []
+    extra: dict[str, Any] = {}
+    for tag, value in texts.items():
+        if tag == "size":
+            for name, text in value.items():
+                if name in ("width", "height"):
+                    try:
+                        size[name] = int(text) if text.isdecimal() else int(float(text))
+                    except (ValueError, OverflowError):
+                        wrong.append(name)
+                elif name != "depth":
+                    extra.setdefault("size", {})[name] = text
+                elif text != "3":
+                    extra["depth"] = text
+        elif tag not in ("filename", "path") and value != _FILE_DEFAULTS.get(tag):
+            extra[tag] = value
+    width, height = size.get("width", 0), size.get("height", 0)
+    known = (width, height) if 0 < width < 1 << 31 and 0 < height < 1 << 31 else None
+    return Contents(texts.get("filename") or None, texts.get("path") or None, known, (), extra, True), wrong
 
 
 def plain(element: Element) -> Any:
@@ -392,14 +400,6 @@ def write_rest(bag: Mapping[str, Any], done: frozenset[str], indent: str) -> str
 def write_file(sample: Sample, filename: str, objects: str, bag: Mapping[str, Any]) -> bytes:
     """An annotation file around its objects. ``bag``: the extra of the sample that belongs to this format."""
     source = bag.get("source", _FILE_DEFAULTS["source"])
-    if sample.size is not None:
-        width, height = sample.size
-        size = (
-            f"\t<size>\n\t\t<width>{width}</width>\n\t\t<height>{height}</height>\n"
-            f"\t\t<depth>{escape(bag.get('depth', '3'))}</depth>\n\t</size>\n"
-        )
-    else:
-        size = f"\t<size>\n\t\t<depth>{escape(bag['depth'])}</depth>\n\t</size>\n" if "depth" in bag else ""
     head = "".join(
         (
             f"<annotation{_root_attributes(sample, bag)}>\n",
@@ -408,7 +408,7 @@ def write_file(sample: Sample, filename: str, objects: str, bag: Mapping[str, An
             "" if sample.uri is None else f"\t<path>{escape(sample.uri)}</path>\n",
             _DEFAULT_SOURCE if source is _FILE_DEFAULTS["source"] else write_element("source", source, "\t"),
             write_element("owner", bag["owner"], "\t") if "owner" in bag else "",
-            size,
+            _write_size(sample.size, bag),
             f"\t<segmented>{escape(bag.get('segmented', '0'))}</segmented>\n",
         )
     )
@@ -417,7 +417,20 @@ def write_file(sample: Sample, filename: str, objects: str, bag: Mapping[str, An
 
 
 _DEFAULT_SOURCE = write_element("source", _FILE_DEFAULTS["source"], "\t")
-_FILE_DONE = frozenset({"folder", "filename", "path", "source", "owner", "segmented", "depth", "root", "sets", "xml"})
+_FILE_DONE = frozenset(
+    ["folder", "filename", "path", "source", "owner", "segmented", "size", "depth", "root", "sets", "xml"]
+)
+
+
+def _write_size(size: tuple[int, int] | None, bag: Mapping[str, Any]) -> str:
+    depth = bag.get("depth") if size is None else bag.get("depth", "3")
+    more = bag.get("size")
+    inner = "" if size is None else f"\t\t<width>{size[0]}</width>\n\t\t<height>{size[1]}</height>\n"
+    if depth is not None:
+        inner += f"\t\t<depth>{escape(depth)}</depth>\n"
+    if isinstance(more, Mapping):
+        inner += "".join(write_element(k, v, "\t\t") for k, v in more.items())
+    return f"\t<size>\n{inner}\t</size>\n" if inner else ""
 
 
 def _root_attributes(sample: Sample, bag: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -22,7 +22,9 @@ from labelglot.plugin import (
     Dataset,
     File,
     Holds,
+    IndexEntry,
     Info,
+    LabelglotError,
     LabelHolds,
     Match,
     Naming,
@@ -43,11 +45,12 @@ from labelglot.plugin import (
     image_size,
     with_suffix,
 )
-from labelglot.schema import Attribute
+from labelglot.schema import Attribute, entry_of
+from labelglot.schema.dataset import Decoder
 from labelglot.wire.xml import XML_TEXT
 from pydantic import Field
 
-from labelglot_voc import labelmap, layout
+from labelglot_voc import labelmap, layout, quick
 from labelglot_voc.annotation import (
     CONVENTIONS,
     Contents,
@@ -147,7 +150,9 @@ class Voc(PerImage):
         tree = self._tree(context)
         labels = labelmap.labels_of(table.classes, self.id) if table else list(tree.classes)
         tree.sort_tags([label if isinstance(label, str) else label.key for label in labels])
-        return Dataset(Records(tree.pairs, self.decoder(context)), labels, info, labels_complete=False)
+        decoder = self.decoder(context)
+        records = Records(tree.pairs, decoder, Index(context.source, tree.pairs, decoder))
+        return Dataset(records, labels, info, labels_complete=False)
 
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         return self._tree(context).pairs
@@ -162,15 +167,13 @@ class Voc(PerImage):
             fields: dict[str, Any] = {"path": pair.path}
         else:
             how = Reading(self.id, pair.annotation or "", report, CONVENTIONS[context.options.origin])
-            root = parse_root(data, how)
-            if root is None:
+            read = quick.read(data, how.boxes) or read_file(data, how)
+            if read is None:
                 return None
-            contents = read_contents(root, how)
+            contents, annotations = read
             extra = contents.extra
             fields = {"path": image_path(pair, contents, extra), "uri": contents.uri, "size": contents.size}
-            if contents.labelled:
-                found = (annotation_of(element, how) for element in contents.objects)
-                fields["annotations"] = tuple(a for a in found if a is not None)
+            fields["annotations"] = annotations
             if pair.image is not None:
                 fields["image"] = SourceImage(context.source, pair.image)
                 check_size(fields, how)
@@ -304,21 +307,66 @@ def annotation_files(context: ReadContext, code: str) -> list[str]:
     return inside or files
 
 
-def image_path(pair: Pair, contents: Contents, extra: dict[str, Any]) -> str:
-    """The image's path: that of its file, else the path of the XML with the suffix of the name in it.
+def read_file(data: bytes, how: Reading) -> quick.Read | None:
+    """A whole annotation file with all its surprises; ``None`` if it is XML of another kind."""
+    root = parse_root(data, how)
+    if root is None:
+        return None
+    contents = read_contents(root, how)
+    found = (annotation_of(element, how) for element in contents.objects)
+    return quick.Read(contents, tuple(a for a in found if a is not None) if contents.labelled else None)
 
-    A name that says something else is kept in ``extra``.
+
+class Index:
+    """Names and classes of a tree at a glance; only files out of the ordinary are read in full."""
+
+    def __init__(self, source: Source, pairs: Sequence[Pair], decoder: Decoder) -> None:
+        self.source, self.pairs, self.decoder = source, pairs, decoder
+
+    def __call__(self) -> Iterator[IndexEntry]:
+        unheard = Report()
+        for ordinal, pair in enumerate(self.pairs):
+            seen = self._glance(pair)
+            if seen is None:
+                sample = self.decoder(pair, ordinal, unheard)
+                if sample is not None:
+                    yield entry_of(sample)
+                continue
+            path = identify(pair, seen.filename)[0]
+            key = Sample(path=path, splits=pair.splits).key
+            labels = {name: number for name, number in seen.classes.items() if name is not None}
+            yield IndexEntry(key, path, pair.splits, None, None, sum(seen.classes.values()), labels)
+
+    def _glance(self, pair: Pair) -> quick.Glance | None:
+        if pair.annotation is None:
+            return quick.Glance(None, {})
+        try:
+            return quick.glance(self.source.read(pair.annotation))
+        except LabelglotError:
+            return None
+
+
+def image_path(pair: Pair, contents: Contents, extra: dict[str, Any]) -> str:
+    """The image's path; a name in the file that says something else is kept in ``extra``."""
+    path, other = identify(pair, contents.filename)
+    if other is not None:
+        extra["filename"] = other
+    return path
+
+
+def identify(pair: Pair, filename: str | None) -> tuple[str, str | None]:
+    """The path of the image - that of its file, else the path of the XML with the suffix of the name in it - and the
+    name where it says something else.
     """
     path = pair.path or ""
-    if contents.filename is None:
-        return path
-    for name in (contents.filename, contents.filename.strip()):
+    if filename is None:
+        return path, None
+    for name in (filename, filename.strip()):
         full = path if pair.image is not None else _with_suffix_of(path, name)
         short = full.rpartition("/")[2]
         if name in (full, short) or (pair.image is not None and name == with_suffix(short, "")):
-            return full
-    extra["filename"] = name
-    return full
+            return full, None
+    return full, name
 
 
 def _with_suffix_of(path: str, name: str) -> str:
@@ -331,7 +379,7 @@ def _with_suffix_of(path: str, name: str) -> str:
 def check_size(fields: dict[str, Any], how: Reading) -> None:
     """Where a box is far outside the size stated, the size is in doubt: the image itself decides."""
     size = fields["size"]
-    if size is None or not any(a.box and _outside(a.box, size) for a in fields.get("annotations", ())):
+    if size is None or not any(a.box and _outside(a.box, size) for a in fields["annotations"] or ()):
         return
     real = image_size(fields["image"])
     if real is not None and real != size:

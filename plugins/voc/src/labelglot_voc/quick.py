@@ -1,0 +1,158 @@
+"""The same as :mod:`labelglot_voc.annotation`, five times faster, for files without surprises - nearly all there are.
+
+A file is read here if every piece of it is of a known shape and holds a usable value. Otherwise the answer is ``None``
+and the XML parser does the whole file again; so nothing here reports a problem, and nothing is decided twice.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from labelglot.plugin import PIXELS, Annotation, Convention
+
+from labelglot_voc.annotation import DEFAULT_POSE, FLAGS, Contents, contents_of, is_plain
+
+_BEGIN = re.compile(r'\ufeff?\s*(?:<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\s*\?>)?\s*<annotation>')
+_TOP = re.compile(r"\s*<(\w+)>(?:([^<&>]*)|((?:\s*<(\w+)>[^<&>]*</\4>)+\s*))</\1>")
+_LEAF = re.compile(r"<(\w+)>([^<&>]*)<")
+_CORNER = r"<([xy]m(?:in|ax))>([^<&>]*)</\{}>\s*"
+_MARKS = r"((?:<(pose|truncated|difficult|occluded)>[^<&>]*</\{}>\s*)*)"
+_OBJECT = re.compile(
+    r"\s*<object>\s*<name>([^<&>]*)</name>\s*"
+    + _MARKS.format(3)
+    + r"<bndbox>\s*"
+    + "".join(_CORNER.format(4 + 2 * i) for i in range(4))
+    + r"</bndbox>\s*"
+    + _MARKS.format(13)
+    + r"</object>"
+)
+_NAME = re.compile(r"<object>\s*<name>([^<>]*)</name>")
+_FILENAME = re.compile(r"<filename>([^<>]*)</filename>")
+_END = re.compile(r"\s*</annotation>\s*")
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
+_IN_ORDER = ("xmin", "ymin", "xmax", "ymax")
+_ROBOFLOW = ("xmin", "xmax", "ymin", "ymax")
+
+
+class Read(NamedTuple):
+    """An annotation file; ``annotations`` is ``None`` if nobody has looked at the image."""
+
+    contents: Contents
+    annotations: tuple[Annotation, ...] | None
+
+
+def read(data: bytes, boxes: Convention) -> Read | None:
+    """A whole annotation file, or ``None`` if it is out of the ordinary."""
+    if len(data.translate(None, _CONTROLS)) != len(data) or b"\xef\xbf" in data:
+        return None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    begin = _BEGIN.match(text)
+    if begin is None:
+        return None
+    at = begin.end()
+    texts: dict[str, Any] = {}
+    objects: list[Annotation] = []
+    while (found := _OBJECT.match(text, at)) or (found := _TOP.match(text, at)):
+        at = found.end()
+        if found.re is _OBJECT:
+            annotation = _annotation(found.groups(), boxes)
+            if annotation is None:
+                return None
+            objects.append(annotation)
+        else:
+            tag, leaf, group, _ = found.groups()
+            value = _group(group) if group else leaf if tag == "filename" else leaf.strip()
+            if value is None or tag in texts or tag == "object" or not is_plain(tag, value):
+                return None
+            texts[tag] = value
+    if not _END.fullmatch(text, at):
+        return None
+    contents, wrong = contents_of(texts)
+    return None if wrong else Read(contents, tuple(objects))
+
+
+class Glance(NamedTuple):
+    """What a look at an annotation file tells: the name of the image, how many objects of each class (``None``: some
+    have none).
+    """
+
+    filename: str | None
+    classes: dict[str | None, int]
+
+
+def glance(data: bytes) -> Glance | None:
+    """What a file says without reading its objects; ``None`` if it is out of the ordinary."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    if "<!" in text or "&" in text or _BEGIN.match(text) is None or not text.rstrip().endswith("</annotation>"):
+        return None
+    names = _NAME.findall(text)
+    if len(names) != text.count("<object"):
+        return None
+    classes: dict[str | None, int] = {}
+    for name in names:
+        key = name.strip() or None
+        classes[key] = classes.get(key, 0) + 1
+    found = _FILENAME.search(text)
+    return Glance(found[1] if found and found[1] else None, classes)
+
+
+@lru_cache(maxsize=4096)
+def _group(text: str) -> dict[str, str] | None:
+    """The texts of leaves; ``None`` where one tag occurs twice."""
+    leaves = _LEAF.findall(text)
+    group = {tag: value.strip() for tag, value in leaves}
+    return group if len(group) == len(leaves) else None
+
+
+def _annotation(parts: tuple[str, ...], boxes: Convention) -> Annotation | None:
+    name, before, _, a, x0, b, y0, c, x1, d, y1, after, _ = parts
+    order = (a, b, c, d)
+    if order != _IN_ORDER:
+        if order != _ROBOFLOW:
+            return None
+        y0, x1 = x1, y0
+    try:
+        box = (float(x0), float(y0), float(x1), float(y1))
+    except ValueError:
+        return None
+    if boxes is not PIXELS:
+        if box[0] < boxes.first or box[1] < boxes.first:
+            return None
+        box = boxes.read_box(box, None)
+    name = name.strip()
+    marks = _marks(before + after)
+    if not (box[0] < box[2] < math.inf and box[1] < box[3] < math.inf and -math.inf < box[0] and -math.inf < box[1]):
+        return None
+    if marks is None or not name:
+        return None
+    return Annotation(label=name, box=box, attributes=dict(marks)) if marks else Annotation(label=name, box=box)
+
+
+@lru_cache(maxsize=4096)
+def _marks(text: str) -> Mapping[str, Any] | None:
+    """Attributes of ``pose`` and the flags; ``None`` if one occurs twice or is neither 0 nor 1."""
+    leaves = _LEAF.findall(text)
+    found = dict(leaves)
+    if len(found) != len(leaves) or any(found.get(flag, "0") not in ("0", "1") for flag in FLAGS):
+        return None
+    attributes: dict[str, Any] = {}
+    for tag, value in found.items():
+        if tag == "pose":
+            pose = value.strip()
+            if pose not in ("", DEFAULT_POSE):
+                attributes["pose"] = pose
+        elif value == "1":
+            attributes[tag] = True
+    return attributes

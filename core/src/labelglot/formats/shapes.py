@@ -99,7 +99,9 @@ class ShapesPerImage(PerImage):
             default=False, title="Embedded images", description="put the bytes of each image into its JSON file too"
         )
 
-    def geometry(self, kind: str, ring: Ring, shape: Mapping[str, Any], frame: Frame) -> tuple[Box | None, Shape | None]:
+    def geometry(
+        self, kind: str, ring: Ring, shape: Mapping[str, Any], frame: Frame
+    ) -> tuple[Box | None, Shape | None]:
         """Box or shape of the points of a shape type. Raises :class:`LabelglotError` if they do not make one."""
         if kind == "rectangle":
             if len(ring) < 4:
@@ -239,9 +241,7 @@ class ShapesPerImage(PerImage):
         suffix = posix[posix.rfind(".") :] if is_image(posix) else ""
         return Place(seen if seen is not None else with_suffix(annotation, suffix), uri)
 
-    def _size(
-        self, document: Mapping[str, Any], where: Place, name: str, report: Report
-    ) -> tuple[int, int] | None:
+    def _size(self, document: Mapping[str, Any], where: Place, name: str, report: Report) -> tuple[int, int] | None:
         width, height = _whole(document.get("imageWidth")), _whole(document.get("imageHeight"))
         stated = (width, height) if width is not None and height is not None else None
         real = None if where.image is None else image_size(where.image)

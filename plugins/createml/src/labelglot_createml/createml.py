@@ -40,6 +40,7 @@ NAMES = ("image", "imagefilename", "filename", "imageURL")
 LISTS = ("annotations", "annotation")
 OBJECT = ("label", "coordinates")
 COORDINATES = ("x", "y", "width", "height")
+NOWHERE = (0.0, 0.0, 0.0, 0.0)
 SLACK = 0.5
 """Pixels by which a box may leave the image before its anchor is doubted."""
 
@@ -146,8 +147,8 @@ class CreateMl(Document):
             name = named.image or named.imagefilename or named.filename or named.imageURL
             if not name:
                 context.report.problem(
-                    "createml.image", "the entry names no image", place, severity="error", raw=bytes(part).decode("utf-8", "replace"),
-                    action="skipped",
+                    "createml.image", "the entry names no image", place, severity="error",
+                    raw=bytes(part).decode("utf-8", "replace"), action="skipped",
                 )  # fmt: skip
                 continue
             found.setdefault(name, []).append((position, bytes(part)))
@@ -217,7 +218,9 @@ class CreateMl(Document):
             labels = context.by_key
             try:
                 items = [
-                    _Item(labels[a.label].name, spell(a.box)) if not a.extra else _with_extra(a, spell(a.box), labels)  # type: ignore[arg-type,index]
+                    _with_extra(a, spell(a.box or NOWHERE), labels)
+                    if a.extra
+                    else _Item(labels[a.label or ""].name, spell(a.box or NOWHERE))
                     for a in sample.annotations or ()
                 ]
             except (OverflowError, ValueError) as error:
@@ -341,7 +344,7 @@ def _evidence(name: str, value: Any) -> Match | None:
 
 
 GRID = 1e9
-"""Steps per pixel in which numbers are written: finer than any tolerance, and free of the noise of adding and halving."""
+"""Steps per pixel in which numbers are written: finer than any tolerance, free of the noise of adding and halving."""
 
 
 def _centred(box: Box) -> _Coordinates:
@@ -364,7 +367,9 @@ class _Framed:
                 self.scale = (1 / sample.size[0], 1 / sample.size[1])
         elif options.needs_height:
             if sample.size is None:
-                raise LabelglotError(f"{sample.path}: to count pixels from the bottom, the image's height must be known")
+                raise LabelglotError(
+                    f"{sample.path}: to count pixels from the bottom, the image's height must be known"
+                )
             self.height = float(sample.size[1])
 
     def __call__(self, box: Box) -> _Coordinates:

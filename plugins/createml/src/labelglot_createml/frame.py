@@ -38,7 +38,7 @@ class Frame(Options):
         return self.origin == "bottom-left" and self.units == "pixel"
 
     def read(self, x: float, y: float, width: float, height: float, image_height: float) -> Box:
-        """The box of four numbers, in their unit. ``image_height``: in that unit, used for a bottom-left origin only."""
+        """The box of four numbers, in their unit. ``image_height``: in that unit, for a bottom-left origin only."""
         left, above = _SHARE[self.anchor]
         if self.origin == "bottom-left":
             y = image_height - y

@@ -85,7 +85,9 @@ class LabelMe(ShapesPerImage):
             return Match(0.9, f"{name} lists shapes with points")
         return None
 
-    def geometry(self, kind: str, ring: Ring, shape: Mapping[str, Any], frame: Frame) -> tuple[Box | None, Shape | None]:
+    def geometry(
+        self, kind: str, ring: Ring, shape: Mapping[str, Any], frame: Frame
+    ) -> tuple[Box | None, Shape | None]:
         if kind == "oriented_rectangle" and len(ring) == 8:
             return None, RotatedBox(corners=ring)
         if kind == "mask":

@@ -53,8 +53,8 @@ class VottCsv(Table):
         empty_rows: bool = Field(
             default=True,
             title="Rows of empty images",
-            description="write a row without coordinates for each image without objects; false leaves these images out, "
-            "as VoTT does",
+            description="write a row without coordinates for each image without objects; false leaves these images "
+            "out, as VoTT does",
         )
 
     def holds_with(self, options: Any) -> Holds:

@@ -382,7 +382,10 @@ class _Reader:
         if box is not None and ring and not _close(ring, corners(box)):
             extra["points"] = item["points"]
         return Annotation(
-            id=None if region.id is None else str(region.id), box=box, shape=shape, extra={"vott-json": extra} if extra else {}
+            id=None if region.id is None else str(region.id),
+            box=box,
+            shape=shape,
+            extra={"vott-json": extra} if extra else {},
         )
 
     def _skip(self, code: str, message: str, place: str, raw: Any) -> None:
@@ -420,7 +423,14 @@ def _regions(annotations: Sequence[Annotation], context: WriteContext) -> Iterat
     for annotation in annotations:
         name = None if annotation.label is None else context.name(annotation.label)
         bare = annotation.replace(label=None)
-        if name is not None and before is not None and before.id is not None and before.id == bare.id and before == bare and region["tags"]:
+        if (
+            name is not None
+            and before is not None
+            and before.id is not None
+            and before.id == bare.id
+            and before == bare
+            and region["tags"]
+        ):
             region["tags"].append(name)
             continue
         if region:

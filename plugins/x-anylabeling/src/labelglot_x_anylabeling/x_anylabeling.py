@@ -1,8 +1,8 @@
 """X-AnyLabeling JSON ("XLABEL"): LabelMe's list of shapes with scores, attributes, turned boxes and cuboids.
 
 - ``rectangle`` (4 corners), ``rotation`` (4 corners; ``direction`` follows from them), ``quadrilateral``, ``polygon``,
-  ``circle``, ``line``/``linestrip``, ``point``, ``cuboid`` = box, rotated box, polygon, polygon, circle, polyline, points,
-  cuboid.
+  ``circle``, ``line``/``linestrip``, ``point``, ``cuboid`` = box, rotated box, polygon, polygon, circle, polyline,
+  points, cuboid.
 - ``attributes`` (texts), ``flags`` (true or false) and ``difficult`` = attributes, ``description`` = text,
   ``group_id`` = group, ``score`` = score.
 - Of the image: ``tags`` = classes, ``description`` = caption, ``flags`` = attributes.
@@ -89,7 +89,9 @@ class XAnyLabeling(ShapesPerImage):
                 return Match(0.95, f"{name} lists shapes, with {', '.join(own)}")
         return None
 
-    def geometry(self, kind: str, ring: Ring, shape: Mapping[str, Any], frame: Frame) -> tuple[Box | None, Shape | None]:
+    def geometry(
+        self, kind: str, ring: Ring, shape: Mapping[str, Any], frame: Frame
+    ) -> tuple[Box | None, Shape | None]:
         if kind == "rotation":
             if len(ring) != 8 or is_self_crossing(ring):
                 frame.report.problem(
@@ -105,7 +107,9 @@ class XAnyLabeling(ShapesPerImage):
         return super().geometry("polygon" if kind == "quadrilateral" else kind, ring, shape, frame)
 
     def facts(self, shape: Mapping[str, Any], frame: Frame, extra: dict[str, Any]) -> dict[str, Any]:
-        attributes, score, difficult, links, direction = map(shape.get, ("attributes", "score", "difficult", "kie_linking", "direction"))
+        attributes, score, difficult, links, direction = map(
+            shape.get, ("attributes", "score", "difficult", "kie_linking", "direction")
+        )
         made: dict[str, Any] = {}
         if isinstance(attributes, dict):
             plain = {name: value for name, value in attributes.items() if isinstance(value, bool | int | float | str)}

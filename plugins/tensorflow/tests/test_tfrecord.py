@@ -152,6 +152,15 @@ def test_compressed_files_are_read(pack):
     assert kept.path == "a.jpg" and codes(report).keys() == {"tfrecord.truncated", "tfrecord.file"}
 
 
+@pytest.mark.parametrize("length", [0x0178, 0x9C78, 0x8B1F])
+def test_a_length_that_looks_like_the_sign_of_a_packed_file(length):
+    free = length - len(record(image__encoded=texts(b""))) - 16
+    made = next(m for n in range(free, free + 40) if len(m := record(image__encoded=texts(bytes(n)))) == length + 16)
+    (s,), report, _ = opened({"val.tfrecord": made})
+    assert s.path == "a.jpg" and not codes(report)
+    assert FORMAT.detect(MemorySource({"val.tfrecord": made})).confidence > 0.9
+
+
 def test_a_truncated_last_record_is_reported_and_the_others_kept():
     data = record("a.jpg") + record("b.jpg")
     samples, report, _ = of_records(data[:-3])

@@ -21,7 +21,7 @@ from labelglot.plugin import (
 from labelglot.wire import yaml
 
 from labelglot_tensorflow.classes import OWNER, number_of, text_of
-from labelglot_tensorflow.features import CORNERS, FRACTIONS
+from labelglot_tensorflow.features import CORNERS, ENCODED, FILENAME, FRACTIONS
 from labelglot_tensorflow.settings import find_settings, labels_of, load_settings, settings_files
 from labelglot_tensorflow.splits import SPLIT_NAMES
 from labelglot_tensorflow.tfrecord import TfRecord, first_keys, record_files
@@ -50,9 +50,11 @@ class EfficientDet(TfRecord):
         names = record_files(source)
         settings = find_settings(source) if names else None
         seen = first_keys(source, names) if settings is not None else None
-        if seen is None or CORNERS[0] not in seen[1]:
+        known = [key for key in (CORNERS[0], ENCODED, FILENAME) if seen is not None and key in seen[1]]
+        if seen is None or not known:
             return None
-        return Match(0.97, f"{seen[0]} holds records with {CORNERS[0]}, and {settings} a label_map for EfficientDet")
+        sure = 0.97 if known[0] == CORNERS[0] else 0.9
+        return Match(sure, f"{seen[0]} holds records with {known[0]}, and {settings} a label_map for EfficientDet")
 
     def tables(self, context: ReadContext, names: Sequence[str]) -> tuple[list[Sequence[Label]], Mapping[str, int]]:
         for path in settings_files(context.source):

@@ -193,7 +193,7 @@ class TfRecord(Format):
                 f"{self.id}.{what}", message, _where(name, number), severity="error", action="skipped with what follows"
             )
 
-        packed = packing(context.source.head(name, 2))
+        packed = packing_of(context.source, name)
         split = file_split(name)
         survey.files.append(RecordFile(name, packed, split, classes))
         try:
@@ -396,14 +396,22 @@ def record_files(source: Source) -> list[str]:
 def _is_ours(source: Source, name: str) -> bool:
     if name.lower().endswith(SUFFIXES) or SHARD.search(name):
         return True
-    return bool(packing(source.head(name, 2))) or records.is_record(source.head(name, records.HEAD))
+    return bool(packing_of(source, name)) or records.is_record(source.head(name, records.HEAD))
+
+
+def packing_of(source: Source, name: str) -> Packed:
+    """How a record file is compressed as a whole. The length of a plain record may look like the sign of a packed
+    file (376 begins like zlib, 35615 like gzip), so that its check counts first.
+    """
+    head = source.head(name, records.HEAD)
+    return "" if records.is_record(head) else packing(head)
 
 
 def first_keys(source: Source, names: Sequence[str]) -> tuple[str, frozenset[str]] | None:
     """The first file with a readable record, and the keys of that record; ``None`` if there is no such file."""
     for name in names[:20]:
         try:
-            packed = packing(source.head(name, 2))
+            packed = packing_of(source, name)
             if not packed and not records.is_record(source.head(name, records.HEAD)):
                 continue
             access = random_access(source, name, packed)

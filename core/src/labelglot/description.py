@@ -140,9 +140,11 @@ def _geometry(holds: Holds) -> Iterable[str | None]:
     yield "cut at the edge of the image" if holds.inside else None
     yield "stated angle of rotated boxes" if holds.rotated_angle else None
     if "keypoints" in holds.kinds and holds.keypoint_visibility != "any":
-        yield {"none": "no visibility of keypoints", "coco": "visibility of keypoints 0, 1, 2"}[
-            holds.keypoint_visibility
-        ]
+        yield {
+            "none": "no visibility of keypoints",
+            "coco": "visibility of keypoints 0, 1, 2",
+            "given": "a visibility for every keypoint",
+        }[holds.keypoint_visibility]
 
 
 def _classes(rules: LabelHolds) -> Iterable[str | None]:

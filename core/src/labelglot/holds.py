@@ -88,6 +88,8 @@ class Holds(Frozen):
     ``polygon_parts``: false: each part becomes an object of its own, or, with ``join_parts``, all are joined into one
     ring by bridges of no width. ``inside``: boxes and polygons are cut at the edge of the image.
     ``several_points``: false: each loose point becomes an object of its own.
+    ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); any number, but ``given`` for each point, so that points of
+    unknown visibility count as visible; any number or none at all.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
@@ -116,7 +118,7 @@ class Holds(Frozen):
     rotated_angle: bool = False
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"
-    keypoint_visibility: Literal["none", "coco", "any"] = "any"
+    keypoint_visibility: Literal["none", "coco", "given", "any"] = "any"
     labels: LabelHolds = LabelHolds()
     attributes: frozenset[ValueKind] = NO_VALUE
     flags: dict[str, frozenset[ValueKind]] = {}

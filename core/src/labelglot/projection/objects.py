@@ -319,7 +319,8 @@ class ObjectReducer:
             result["shape"] = shape.replace(angle=None)
             if isinstance(a.shape, RotatedBox):
                 self._lose("shape.angle", "shape", "the stated angle; the corners are kept", "info")
-        if keypoints is not None and keypoints.visibility is not None and self.holds.keypoint_visibility != "any":
+        rule = self.holds.keypoint_visibility
+        if keypoints is not None and (keypoints.visibility is None) == (rule == "given") and rule != "any":
             self._looked = True
             result["keypoints"] = self._visibility(keypoints)
 
@@ -345,7 +346,10 @@ class ObjectReducer:
         return True
 
     def _visibility(self, keypoints: Keypoints) -> Keypoints:
-        seen = keypoints.visibility or ()
+        if keypoints.visibility is None:
+            self._lose("keypoints.visibility", "keypoints", "points of unknown visibility become visible", "info")
+            return keypoints.replace(visibility=(2,) * len(keypoints))
+        seen = keypoints.visibility
         if self.holds.keypoint_visibility == "coco" and all(v in (0, 1, 2) for v in seen):
             return keypoints
         self._lose("keypoints.visibility", "keypoints", "visibility is not kept as it was", "warning")

@@ -54,7 +54,7 @@ NAME_LINE = r"(?![\s\ufeff])[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+(?<!\
 SPLIT_KEY = rf"(?!(?:{'|'.join((*RESERVED, UNSPLIT))})$)\w(?:[\w .+()-]*[\w+()-])?"
 
 _STAND_IN = re.compile(r"#\s*stand-in:(.*)")
-_DATA_FOLDER = re.compile(r"obj_[^/]*_data/")
+_DATA_FOLDER = re.compile(r"(?:^|/)obj_[^/]*_data/")
 
 
 class YoloDarknet(Format):
@@ -89,7 +89,7 @@ class YoloDarknet(Format):
         """Options of the writer."""
 
         prefix: str = Field(
-            "data/", title="Prefix", description="what stands before each path in the lists and in obj.data", pattern=r"[^\n\r]*"
+            "data/", title="Prefix", description="what stands before each path in the lists and in obj.data", pattern=r"^(?:[^\n\r]*/)?$"
         )  # fmt: skip
         clip: bool = Field(
             False, title="Clip", description="cut boxes at the edge of the image, and leave out what lies outside; each cut is reported"
@@ -281,17 +281,20 @@ class Lists(Gatherer):
             if image is not None and image not in self.found:
                 claims.setdefault(image, set()).add(line)
         meant = {next(iter(names)): image for image, names in claims.items() if len(names) == 1}
+        said: set[str] = set()
         for line, place, split in self.loose:
             image = meant.get(line)
             if image is not None:
                 self.report.problem(f"{OWNER}.place", f"found as {image}", place, raw=line, severity="info", action="read")
                 self.add_image(image, self.identity(image, None), split)
                 continue
-            severity: Literal["info", "warning"] = "warning" if context.images.paths else "info"
-            self.report.problem(
-                f"{OWNER}.missing", "neither the image nor its labels are there", place, raw=line, severity=severity,
-                action="kept without image",
-            )  # fmt: skip
+            if line not in said:
+                said.add(line)
+                severity: Literal["info", "warning"] = "warning" if context.images.paths else "info"
+                self.report.problem(
+                    f"{OWNER}.missing", "neither the image nor its labels are there", place, raw=line, severity=severity,
+                    action="kept without image",
+                )  # fmt: skip
             name = line.replace("\\", "/").removeprefix("./").removeprefix("data/").lstrip("/")
             self.put(name, self.identity(name, None), Pair(None, None), split)
 
@@ -308,7 +311,7 @@ class Lists(Gatherer):
 
     def identity(self, image: str, key: str | None) -> str:
         inside = image[len(self.base) + 1 :] if self.base and image.startswith(self.base + "/") else image
-        found = _DATA_FOLDER.match(inside)
+        found = _DATA_FOLDER.search(inside)
         return inside[found.end() :] if found and found.end() < len(inside) else inside
 
 

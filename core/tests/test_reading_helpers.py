@@ -34,6 +34,7 @@ def test_lenient_reading_leaves_nothing_that_cannot_be_written():
     assert load(b'["\\ud800x", NaN]', "p")[0] == "\ufffdx"
     (raw,) = load_parts(b'[{"a": NaN}]', "p")
     assert load_item(raw, dict[str, float], "p", Report(), "x")["a"] != 0
+    assert load(b"[1e999]", "p") == [float("inf")]
     report = Report()
     assert load_item(b'{"a": "\xe5"}', dict[str, str], "p", report, "x") == {"a": "\ufffd"}
     assert load_item(b'{"a"', dict[str, str], "p", report, "x") is None and report.skipped == 1

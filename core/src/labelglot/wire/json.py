@@ -49,7 +49,8 @@ def load(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[ass
     try:
         return msgspec.json.decode(data, type=type)
     except msgspec.ValidationError as error:
-        raise SourceError(f"not what this format looks like: {error}", place) from error
+        if "out of range" not in str(error):
+            raise SourceError(f"not what this format looks like: {error}", place) from error
     except RecursionError as error:
         raise UnsafeInput(TOO_DEEP, place) from error
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -61,7 +62,7 @@ def load(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[ass
 
 
 def _lenient(data: bytes, place: str) -> Any:
-    """What the standard library reads and msgspec refuses: NaN, Infinity, broken UTF-8."""
+    """What the standard library reads and msgspec refuses: NaN, Infinity, 1e999, broken UTF-8."""
     try:
         return _without_surrogates(json.loads(data.decode("utf-8", "replace")))
     except json.JSONDecodeError as error:

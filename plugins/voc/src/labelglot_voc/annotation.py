@@ -41,7 +41,8 @@ UNLABELLED = "labelled"
 
 _FILE_DEFAULTS = {"folder": "JPEGImages", "segmented": "0", "source": {"database": "Unknown"}}
 _PARSED = frozenset({"folder", "filename", "path", "source", "owner", "segmented"})
-_DECLARATION = re.compile(rb"^\s*<\?xml[^>]*\?>")
+_TAG = re.compile(r"(?!xml)[a-z_][\w.-]*", re.ASCII | re.IGNORECASE)
+_DECLARATION = re.compile(rb"""<\?xml(?:[^>]*?encoding=["']([^"'>]+)["'])?[^>]*\?>""")
 
 
 class Reading(NamedTuple):
@@ -79,28 +80,34 @@ def parse_root(data: bytes, how: Reading) -> Element | None:
     data = data.lstrip(b" \t\r\n") if data[:1].isspace() else data
     try:
         root = xml.parse(data, how.place, blanks=False)
-    except LabelglotError as error:
-        text, encoding = _guess(data)
-        if encoding is None:
+    except LabelglotError:
+        found = _reparsed(data, how)
+        if found is None:
             raise
-        try:
-            root = xml.parse(text.encode(), how.place, blanks=False)
-        except LabelglotError:
-            raise error from None
-        how.problem("encoding", f"the file is not in the encoding it claims; read as {encoding}")
+        root, encoding = found
+        if encoding is not None:
+            how.problem("encoding", f"the file is not in the encoding it claims; read as {encoding}")
     if root.tag != "annotation":
         how.problem("root", f"the root element is <{root.tag}>, not <annotation>", action="left out")
         return None
     return root
 
 
-def _guess(data: bytes) -> tuple[str, str | None]:
-    body = _DECLARATION.sub(b"", data.removeprefix(b"\xef\xbb\xbf"), count=1)
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        return body.decode("cp1252", "replace"), "Windows-1252"
-    return text, "UTF-8" if body != data else None
+def _reparsed(data: bytes, how: Reading) -> tuple[Element, str | None] | None:
+    """The root of a file in an encoding that it does not name, or names in a way the parser does not know; in the
+    former case with the encoding it turned out to be in.
+    """
+    head = _DECLARATION.match(data.removeprefix(b"\xef\xbb\xbf"))
+    body = data.removeprefix(b"\xef\xbb\xbf")[head.end() if head else 0 :]
+    claimed = head[1].decode("ascii", "replace") if head and head[1] else None
+    for encoding in (claimed, "UTF-8", "Windows-1252"):
+        try:
+            text = "" if encoding is None else body.decode(encoding)
+            if text:
+                return xml.parse(text.encode(), how.place, blanks=False), None if encoding == claimed else encoding
+        except (LookupError, UnicodeError, LabelglotError):
+            continue
+    return None
 
 
 def text_of(element: Element) -> str:
@@ -143,7 +150,7 @@ def is_plain(tag: str, value: Any) -> bool:
         return True
     if tag == "size":
         return not isinstance(value, str)
-    return isinstance(value, str) if tag in _PARSED else tag not in _RESERVED
+    return isinstance(value, str) if tag in _PARSED else tag not in _RESERVED and _TAG.fullmatch(tag) is not None
 
 
 def contents_of(texts: Mapping[str, Any]) -> tuple[Contents, list[str]]:
@@ -172,7 +179,7 @@ def contents_of(texts: Mapping[str, Any]) -> tuple[Contents, list[str]]:
 
 def plain(element: Element) -> Any:
     """A leaf as its text, a group of unlike leaves as a dictionary of texts; ``None`` for anything else."""
-    if element.attrib or not isinstance(element.tag, str) or element.tag.startswith("{"):
+    if element.attrib or not isinstance(element.tag, str) or not _TAG.fullmatch(element.tag):
         return None
     if not len(element):
         return text_of(element)
@@ -386,15 +393,27 @@ def escaped(text: str) -> str:
 def write_element(tag: str, value: Any, indent: str) -> str:
     """An element of a text or of a group of texts."""
     if isinstance(value, Mapping):
-        inner = "".join(write_element(k, v, indent + "\t") for k, v in value.items())
+        inner = "".join(write_element(k, v, indent + "\t") for k, v in value.items() if _TAG.fullmatch(k))
         return f"{indent}<{tag}>\n{inner}{indent}</{tag}>\n"
     return f"{indent}<{tag}>{escape(value)}</{tag}>\n"
 
 
 def write_rest(bag: Mapping[str, Any], done: frozenset[str], indent: str) -> str:
     """Everything of an extra bag that has not been written in a place of its own."""
-    named = "".join(write_element(k, v, indent) for k, v in bag.items() if k not in done)
-    return named + "".join(f"{indent}{text}\n" for text in bag.get("xml", ()))
+    named = "".join(write_element(k, v, indent) for k, v in bag.items() if k not in done and _TAG.fullmatch(k))
+    raw = bag.get("xml")
+    return named + "".join(f"{indent}{text}\n" for text in (raw if isinstance(raw, list | tuple) else ()) if _is_xml(text))
+
+
+def _is_xml(text: Any) -> bool:
+    """Whether a text from an extra bag is one element, so that the file stays well-formed."""
+    if "<?" in str(text) or "<!" in str(text):
+        return False
+    try:
+        xml.parse(str(text).encode(), "")
+    except (LabelglotError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def write_file(sample: Sample, filename: str, objects: str, bag: Mapping[str, Any]) -> bytes:

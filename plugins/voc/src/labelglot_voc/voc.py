@@ -216,7 +216,7 @@ class Voc(PerImage):
             yield Piece(f"ImageSets/Main/{split}.txt", line)
         titles = _titles(tuple(label.name for label in context.labels), context.splits) if sample.tags else {}
         for tag in sample.tags:
-            value = "-1" if tag.negative else bag_of(tag.extra, self.id).get("value", "1")
+            value = "-1" if tag.negative else "0" if bag_of(tag.extra, self.id).get("value") == "0" else "1"
             title = titles[context.name(tag.label)]
             for split in splits:
                 yield Piece(f"ImageSets/Main/{title}_{split}.txt", f"{id_} {value:>2}\n".encode())

@@ -4,7 +4,19 @@ import json
 
 import pytest
 from labelglot.formats.base import Format
-from labelglot.plugin import Annotation, Convention, File, Holds, LabelHolds, Match, Naming, PerImage, Sample, pair_by_stem, with_suffix
+from labelglot.plugin import (
+    Annotation,
+    Convention,
+    File,
+    Holds,
+    LabelHolds,
+    Match,
+    Naming,
+    PerImage,
+    Sample,
+    pair_by_stem,
+    with_suffix,
+)
 from labelglot.testing import conformance
 
 BOX = frozenset({"box"})

@@ -123,7 +123,7 @@ def test_keypoints_of_real_persons():
 @needs_samples
 def test_results_of_real_detectors():
     folder = SAMPLES / "coco-results"
-    _, samples, report = read(folder / "instances_val2014_fakebbox100_results.json")
+    _, samples, _ = read(folder / "instances_val2014_fakebbox100_results.json")
     first = next(s for s in samples if s.id == 42).annotations[0]
     assert (len(samples), sum(len(s.annotations) for s in samples), first.score) == (10, 100, 0.236)
     _, samples, _ = read(folder / "instances_val2014_fakesegm100_results.json")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -72,10 +73,17 @@ _job: list[Any] = []
 
 
 def _start(function: Function, job: Any, chunks: Sequence[Any]) -> None:
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _job[:] = [function, job, chunks]
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(chunk: Any) -> Any:
@@ -123,7 +131,7 @@ class ProcessPool:
                 cancel.check()
                 while waiting and len(running) < self.workers * 2:
                     work: Any = (_work_inherited, submitted) if forked else (_work, waiting[0])
-                    running.append((waiting[0], pool.submit(*work)))
+                    running.append((waiting[0], _submit(pool, *work)))
                     waiting.popleft()
                     submitted += 1
                 outcome = running[0][1].result()
@@ -146,7 +154,7 @@ class ProcessPool:
             cancel.check()
             pool = self._pool(1, context, function, job, ())
             try:
-                yield pool.submit(_work, chunk).result()
+                yield _submit(pool, _work, chunk).result()
             except BrokenProcessPool:
                 halves = chunk.halves()
                 if halves is None:
@@ -175,6 +183,17 @@ class Watched:
         finally:
             if isinstance(outcomes, Generator):
                 outcomes.close()
+
+
+def _submit(pool: ProcessPoolExecutor, *call: Any) -> Future[Any]:
+    """Submit, with Ctrl-C held back: an interrupt between a fork and its bookkeeping leaves a worker nobody can end."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return pool.submit(*call)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(*call)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

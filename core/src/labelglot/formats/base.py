@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from labelglot.errors import LabelglotError, UnsafePath
 from labelglot.holds import Holds
@@ -23,6 +23,9 @@ from labelglot.storage import Source, clean_foreign, safe_relative
 from pydantic import BaseModel, ConfigDict
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+
+
+T = TypeVar("T")
 
 
 class Options(BaseModel):
@@ -121,6 +124,17 @@ class WriteContext:
     def name(self, key: str | None, missing: str = "") -> str:
         """Name of a label; ``missing`` for no label."""
         return missing if key is None else self.by_key[key].name if key in self.by_key else key
+
+    def once(self, make: Callable[[WriteContext], T]) -> T:
+        """``make(context)``, worked out once: for tables that follow from the classes and do not change by sample."""
+        known = self.__dict__.setdefault("_once", {})
+        if make not in known:
+            known[make] = make(self)
+        found: T = known[make]
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_once"}
 
     def document(self, path: str, per_split: bool = False) -> str:
         """Path of a document in the target: the file the user named if there is only one, else ``path``.

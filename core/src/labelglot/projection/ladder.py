@@ -70,6 +70,8 @@ def bounds(geometry: Geometry) -> Box | None:
     if isinstance(geometry, Ellipse):
         return _ring_bounds(_ellipse_ring(geometry))
     if isinstance(geometry, Polygon):
+        if len(geometry.parts) == 1:
+            return _ring_bounds(geometry.parts[0][0])
         return _ring_bounds(tuple(v for part in geometry.parts for v in part[0]) if geometry.parts else ())
     if isinstance(geometry, RotatedBox | Cuboid):
         return _ring_bounds(geometry.corners)

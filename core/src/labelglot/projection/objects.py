@@ -391,6 +391,8 @@ class ObjectReducer:
             if isinstance(bag, dict) and any((owner, k) in self.bound for k in bag):
                 bag = {k: v for k, v in bag.items() if (owner, k) not in self.bound}
                 lose(f"extra.{owner}", f"extra.{owner}", position, "facts about the old geometry", "info")
+                if not bag:
+                    continue
             extra[owner] = bag
         return a.replace(extra=extra)
 

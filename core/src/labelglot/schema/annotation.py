@@ -59,7 +59,8 @@ class Annotation(Record, frozen=True, eq=False, gc=False, kw_only=True):
             owner: {k: v for k, v in bag.items() if (owner, k) not in bound} if isinstance(bag, dict) else bag
             for owner, bag in self.extra.items()
         }
-        return self.replace(box=box, shape=shape, keypoints=keypoints, extra=extra)
+        kept = {owner: bag for owner, bag in extra.items() if bag or not self.extra[owner]}
+        return self.replace(box=box, shape=shape, keypoints=keypoints, extra=kept)
 
 
 class Tag(Record, frozen=True, eq=False, gc=False, kw_only=True):

@@ -39,7 +39,10 @@ STORED = frozenset(
 
 
 class Target:
-    """Write access to a tree of files. Used as a context manager: commits on success, aborts on an exception."""
+    """Write access to a tree of files. Used as a context manager: commits on success, aborts on an exception.
+
+    Nothing is touched before it is entered, so that there is no moment at which an interrupt leaves something behind.
+    """
 
     staging: Path | None = None
     single: str | None = None
@@ -50,6 +53,9 @@ class Target:
 
     def _write(self, path: str, blocks: Iterable[bytes]) -> None:
         raise NotImplementedError
+
+    def begin(self) -> None:
+        """Make the place to work in."""
 
     def commit(self) -> None:
         """Make the output appear."""
@@ -82,6 +88,14 @@ class Target:
             self.write(path, iter(lambda: stream.read(1 << 20), b""))
 
     def __enter__(self) -> Self:
+        try:
+            self.begin()
+        except OSError as failed:
+            self.abort()
+            raise _refused(failed, self.where) from failed
+        except BaseException:
+            self.abort()
+            raise
         return self
 
     def __exit__(
@@ -104,6 +118,11 @@ def _refused(error: OSError, place: str) -> TargetError:
     return TargetError(f"cannot be written: {error.strerror or error}", place, "check free space and permissions")
 
 
+def _temporary() -> Path:
+    """A name of our own for a temporary folder."""
+    return Path(tempfile.gettempdir()) / f"labelglot-out-{uuid.uuid4().hex}"
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
@@ -117,11 +136,10 @@ class _Local(Target):
     def __init__(self, path: Path, overwrite: bool) -> None:
         super().__init__(str(path))
         self.path, self.overwrite = path, overwrite
-        try:
-            path.absolute().parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _refused(error, str(path)) from error
         self.work = path.absolute().parent / f".{path.name}.{uuid.uuid4().hex[:12]}.part"
+
+    def begin(self) -> None:
+        self.work.parent.mkdir(parents=True, exist_ok=True)
 
     def commit(self) -> None:
         aside: Path | None = None
@@ -145,11 +163,11 @@ class FolderTarget(_Local):
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         super().__init__(path, overwrite)
-        try:
-            self.work.mkdir()
-        except OSError as error:
-            raise _refused(error, str(path)) from error
         self.staging = self.work
+
+    def begin(self) -> None:
+        super().begin()
+        self.work.mkdir()
 
     def has(self, path: str) -> bool:
         return super().has(path) or safe_join(self.work, path).exists()
@@ -183,12 +201,11 @@ class FileTarget(_Local):
 class ZipTarget(_Local):
     """A zip archive with fixed timestamps: the same content gives the same bytes."""
 
-    def __init__(self, path: Path, overwrite: bool) -> None:
-        super().__init__(path, overwrite)
-        try:
-            self._zip = zipfile.ZipFile(self.work, "w", zipfile.ZIP_DEFLATED, allowZip64=True)
-        except OSError as error:
-            raise _refused(error, str(path)) from error
+    _zip: Any = None
+
+    def begin(self) -> None:
+        super().begin()
+        self._zip = zipfile.ZipFile(self.work, "w", zipfile.ZIP_DEFLATED, allowZip64=True)
 
     def _write(self, path: str, blocks: Iterable[bytes]) -> None:
         info = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
@@ -205,7 +222,8 @@ class ZipTarget(_Local):
 
     def abort(self) -> None:
         try:
-            self._zip.close()
+            if self._zip is not None:
+                self._zip.close()
         except (OSError, ValueError):
             pass
         super().abort()
@@ -214,15 +232,14 @@ class ZipTarget(_Local):
 class TarTarget(_Local):
     """A tar archive, gzipped if its name says so, with fixed headers."""
 
-    def __init__(self, path: Path, overwrite: bool) -> None:
-        super().__init__(path, overwrite)
+    _raw: Any = None
+
+    def begin(self) -> None:
+        super().begin()
         import gzip
 
-        try:
-            self._raw: Any = self.work.open("xb")
-        except OSError as error:
-            raise _refused(error, str(path)) from error
-        packed = path.name.lower().endswith((".gz", ".tgz"))
+        self._raw = self.work.open("xb")
+        packed = self.path.name.lower().endswith((".gz", ".tgz"))
         self._packed: Any = gzip.GzipFile("", "wb", 6, self._raw, mtime=0) if packed else self._raw
         self._tar = tarfile.open(fileobj=self._packed, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
 
@@ -243,7 +260,8 @@ class TarTarget(_Local):
         super().commit()
 
     def abort(self) -> None:
-        self._raw.close()
+        if self._raw is not None:
+            self._raw.close()
         super().abort()
 
 
@@ -258,8 +276,10 @@ class UrlTarget(Target):
         if self._fs.exists(self._root) and self._fs.find(self._root) and not overwrite:
             raise TargetError("exists already", url, "use --overwrite to replace it")
         self._overwrite = overwrite
-        self._local = Path(tempfile.mkdtemp(prefix="labelglot-out-"))
-        self.staging = self._local
+        self._local = self.staging = _temporary()
+
+    def begin(self) -> None:
+        self._local.mkdir(mode=0o700)
 
     def has(self, path: str) -> bool:
         return super().has(path) or safe_join(self._local, path).exists()
@@ -303,10 +323,14 @@ class UrlArchiveTarget(Target):
         self._fs, self._remote = fsspec.url_to_fs(url)
         if self._fs.exists(self._remote) and not overwrite:
             raise TargetError("exists already", url, "use --overwrite to replace it")
-        self._folder = Path(tempfile.mkdtemp(prefix="labelglot-out-"))
+        self._folder = _temporary()
         name = url.rstrip("/").rpartition("/")[2]
         self._inner = FileTarget(self._folder / name, False) if single else _archive(self._folder / name, False)
         self.single = self._inner.single
+
+    def begin(self) -> None:
+        self._folder.mkdir(mode=0o700)
+        self._inner.begin()
 
     def has(self, path: str) -> bool:
         return self._inner.has(path)

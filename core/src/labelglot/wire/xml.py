@@ -19,6 +19,7 @@ XML_TEXT = r"(?!\s)[^\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]*(?<!\s)"
 """Names that survive as the text of an element: no control characters, no blanks at either end."""
 
 
+_SPECIAL = re.compile("[&<>\"\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -249,15 +250,18 @@ def line_number(element: Element, first: int = 1) -> int:
 
 def escape(text: object) -> str:
     """Text fit for an element. Characters that XML cannot hold at all become U+FFFD."""
-    escaped = _escape(str(text))
-    if "\r" in escaped:
-        escaped = escaped.replace("\r", "&#13;")
-    return _NOT_XML.sub("\ufffd", escaped) if _NOT_XML.search(escaped) else escaped
+    plain = str(text)
+    if not _SPECIAL.search(plain):
+        return plain
+    return _NOT_XML.sub("\ufffd", _escape(plain, {"\r": "&#13;"}))
 
 
 def quote(text: object) -> str:
     """Text fit for an attribute, with its quotation marks."""
-    escaped = _escape(str(text), {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
+    plain = str(text)
+    if not _SPECIAL.search(plain):
+        return f'"{plain}"'
+    escaped = _escape(plain, {'"': "&quot;", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
     return '"' + _NOT_XML.sub("\ufffd", escaped) + '"'
 
 

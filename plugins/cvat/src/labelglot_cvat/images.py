@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from labelglot.plugin import (
     File,
     Holds,
     IndexEntry,
+    Label,
     LabelglotError,
     LabelHolds,
     Match,
@@ -247,9 +249,10 @@ class CvatImages(Document):
         head = f'  <image id="{sample.id}" name={quote(sample.path)}{subset}{rest}{size}'
         lines: list[str] = []
         named = False
+        labels = context.by_key
         for position, a in enumerate(sample.annotations or ()):
             try:
-                lines.append(_write(a, context))
+                lines.append(_write(a, labels))
             except Misfit as error:
                 yield unwritten(self.id, error, position)
                 continue
@@ -378,32 +381,32 @@ def _write_tag(tag: Tag, context: WriteContext) -> str:
     return closed(head, "tag", tuple(write_attributes(tag.attributes)))
 
 
-def _write(a: Annotation, context: WriteContext) -> str:
+@lru_cache(maxsize=8192)
+def _said(name: str, source: str) -> str:
+    return f"label={quote(name)} source={quote(source)}"
+
+
+def _write(a: Annotation, labels: Mapping[str, Label]) -> str:
     """The element of an object."""
-    label = a.label
-    name = "" if label is None else context.by_key[label].name
-    names = (context.by_key[label].keypoints or ()) if label is not None and a.keypoints is not None else ()
-    drawn = draw(a, names)
-    attributes, extra = a.attributes, a.extra
-    source, z_order, rest = '"manual"', 0, ""
-    bag = extra.get(OWNER) if extra else None
-    if bag:
-        source = quoted(str(bag.get("source", "manual")))
-        z_order = bag.get("z_order", 0)
-        rest = further(bag, SHAPE)
+    label = None if a.label is None else labels[a.label]
+    name = "" if label is None else label.name
+    points = label.keypoints if label is not None and a.keypoints is not None else None
+    tag, geometry, inside = draw(a, points or ())
+    attributes = a.attributes
+    if not attributes and not a.extra and a.group is None and not inside:
+        return f'    <{tag} {_said(name, "manual")} occluded="0" {geometry} z_order="0"/>\n'
+    bag = a.extra.get(OWNER)
+    extra: Mapping[str, Any] = bag if isinstance(bag, dict) else {}
     group = f' group_id="{a.group}"' if a.group is not None else ""
-    occluded = "" if drawn.tag == "skeleton" else ' occluded="0"'
-    if attributes and "occluded" in attributes:
+    occluded = "" if tag == "skeleton" else ' occluded="0"'
+    if "occluded" in attributes:
         occluded = f' occluded="{int(attributes["occluded"] is True)}"'
         attributes = {key: value for key, value in attributes.items() if key != "occluded"}
-    geometry = f" {drawn.geometry}" if drawn.geometry else ""
-    head = (
-        f"    <{drawn.tag} label={quoted(name)} source={source}{occluded}{geometry} "
-        f'z_order="{z_order}"{group}{rest}'
-    )
-    if not attributes and not drawn.inside:
-        return f"{head}/>\n"
-    return closed(head, drawn.tag, (*drawn.inside, *write_attributes(attributes)))
+    said = _said(name, str(extra.get("source", "manual")))
+    drawn = f" {geometry}" if geometry else ""
+    z_order = quote(extra.get("z_order", 0))
+    head = f"    <{tag} {said}{occluded}{drawn} z_order={z_order}{group}{further(extra, SHAPE)}"
+    return closed(head, tag, (*inside, *write_attributes(attributes)))
 
 
 def closed(head: str, tag: str, lines: Sequence[str], depth: int = 2) -> str:

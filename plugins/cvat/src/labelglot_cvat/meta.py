@@ -76,7 +76,7 @@ def read_meta(meta: Element | None, usual: Mapping[str, Tree]) -> Meta:
     for child in meta:
         if child is task:
             inside = [[field.tag, tree_of(field)] for field in child if field.tag not in WRITTEN]
-            trees.append([child.tag, [pair for pair in inside if usual.get(pair[0]) != pair[1]]])
+            trees.append([child.tag, [[key, tree] for key, tree in inside if usual.get(str(key)) != tree]])
         else:
             trees.append([child.tag, tree_of(child)])
     info = Info(name=name or None, extra={OWNER: {"meta": trees}} if trees != [[task.tag, []]] else {})

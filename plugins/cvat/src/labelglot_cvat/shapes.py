@@ -66,6 +66,12 @@ UNKNOWN = "unknown"
 """Value of ``visibility``, an attribute only labelglot writes: the points of a skeleton say nothing about it."""
 
 
+NOT_FINITE = "a coordinate is not finite"
+
+_encode = msgspec.json.Encoder().encode
+"""Writes numbers as short as they read back exactly, and what is not finite as ``null``."""
+
+
 class Misfit(LabelglotError):
     """A shape of which nothing can be made, or that cannot be written; ``what`` ends the code of the problem."""
 
@@ -377,8 +383,10 @@ def draw(a: Annotation, names: tuple[str, ...], flags: str = "") -> Drawn:
     """
     box, shape = a.box, a.shape
     if box is not None:
-        x0, y0, x1, y1 = box
-        _finite(x0 + y0 + x1 + y1)
+        text = _encode(box).decode()
+        if "n" in text:
+            raise Misfit("number", NOT_FINITE)
+        x0, y0, x1, y1 = text[1:-1].split(",")
         return Drawn("box", f'xtl="{x0}" ytl="{y0}" xbr="{x1}" ybr="{y1}"')
     if type(shape) is Polygon:
         return Drawn("polygon", f'points="{write_ring(shape.parts[0][0] if shape.parts else ())}"')
@@ -401,14 +409,14 @@ def draw(a: Annotation, names: tuple[str, ...], flags: str = "") -> Drawn:
 
 def _finite(total: float) -> None:
     if not math.isfinite(total):
-        raise Misfit("number", "a coordinate is not finite")
+        raise Misfit("number", NOT_FINITE)
 
 
 def write_ring(ring: Ring) -> str:
     """Points as ``x,y;x,y``, each number as short as reads back exactly."""
-    text = msgspec.json.encode(list(zip(ring[::2], ring[1::2], strict=True))).decode()
+    text = _encode(list(zip(ring[::2], ring[1::2], strict=True))).decode()
     if "n" in text:
-        raise Misfit("number", "a coordinate is not finite")
+        raise Misfit("number", NOT_FINITE)
     return text[2:-2].replace("],[", ";")
 
 

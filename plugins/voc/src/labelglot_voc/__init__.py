@@ -1,5 +1,6 @@
 """Pascal VOC family: detection XML, ImageNet localisation, rotated boxes, segmentation masks."""
 
+from labelglot_voc.imagenet_loc import ImagenetLoc
 from labelglot_voc.voc import Voc
 
-__all__ = ["Voc"]
+__all__ = ["ImagenetLoc", "Voc"]

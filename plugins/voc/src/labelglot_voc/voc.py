@@ -214,7 +214,7 @@ class Voc(PerImage):
         line = f"{id_}\n".encode()
         for split in splits:
             yield Piece(f"ImageSets/Main/{split}.txt", line)
-        titles = _titles(tuple(label.name for label in context.labels), context.splits) if sample.tags else {}
+        titles = context.once(_titles) if sample.tags else {}
         for tag in sample.tags:
             value = "-1" if tag.negative else "0" if bag_of(tag.extra, self.id).get("value") == "0" else "1"
             title = titles[context.name(tag.label)]
@@ -234,15 +234,14 @@ class Voc(PerImage):
 _UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f]')
 
 
-@lru_cache(maxsize=8)
-def _titles(names: Sequence[str], splits: Sequence[str | None]) -> dict[str, str]:
+def _titles(context: WriteContext) -> dict[str, str]:
     """Each class name as it stands in the names of lists: apart from all others without regard to case, and from the
     lists of splits. ``unquote`` gives the name back.
     """
-    lists = [str(split).casefold() for split in splits]
+    lists = [str(split).casefold() for split in context.splits]
     taken: set[str] = set()
     titles: dict[str, str] = {}
-    for name in names:
+    for name in (label.name for label in context.labels):
         title = _UNSAFE.sub(_percent, name)
         if title.casefold() in taken or any(each.startswith(title.casefold() + "_") for each in lists):
             title = re.sub(r".", _percent, name)
@@ -326,24 +325,28 @@ class Index:
     def __call__(self) -> Iterator[IndexEntry]:
         unheard = Report()
         for ordinal, pair in enumerate(self.pairs):
-            seen = self._glance(pair)
-            if seen is None:
-                sample = self.decoder(pair, ordinal, unheard)
-                if sample is not None:
-                    yield entry_of(sample)
+            try:
+                data = None if pair.annotation is None else self.source.read(pair.annotation)
+                entry = self.entry(pair, data)
+            except LabelglotError:
+                entry = None
+            if entry is not None:
+                yield entry
                 continue
-            path = identify(pair, seen.filename)[0]
-            key = Sample(path=path, splits=pair.splits).key
-            labels = {name: number for name, number in seen.classes.items() if name is not None}
-            yield IndexEntry(key, path, pair.splits, None, None, sum(seen.classes.values()), labels)
+            sample = self.decoder(pair, ordinal, unheard)
+            if sample is not None:
+                yield entry_of(sample)
 
-    def _glance(self, pair: Pair) -> quick.Glance | None:
-        if pair.annotation is None:
-            return quick.Glance(None, {})
-        try:
-            return quick.glance(self.source.read(pair.annotation))
-        except LabelglotError:
-            return None
+    def entry(self, pair: Pair, data: bytes | None) -> IndexEntry | None:
+        """What a look at a file tells; ``None`` if it has to be read."""
+        seen = quick.Glance(None, {}) if data is None else quick.glance(data)
+        return None if seen is None else glanced(identify(pair, seen.filename)[0], pair.splits, seen.classes)
+
+
+def glanced(path: str, splits: tuple[str, ...], classes: Mapping[str | None, int]) -> IndexEntry:
+    """An index entry of what was seen at a glance."""
+    labels = {name: number for name, number in classes.items() if name is not None}
+    return IndexEntry(Sample(path=path, splits=splits).key, path, splits, None, None, sum(classes.values()), labels)
 
 
 def image_path(pair: Pair, contents: Contents, extra: dict[str, Any]) -> str:
@@ -362,24 +365,26 @@ def identify(pair: Pair, filename: str | None) -> tuple[str, str | None]:
     if filename is None:
         return path, None
     for name in (filename, filename.strip()):
-        full = path if pair.image is not None else _with_suffix_of(path, name)
+        full = path if pair.image is not None else with_suffix_of(path, name)
         short = full.rpartition("/")[2]
         if name in (full, short) or (pair.image is not None and name == with_suffix(short, "")):
             return full, None
     return full, name
 
 
-def _with_suffix_of(path: str, name: str) -> str:
+def with_suffix_of(path: str, name: str) -> str:
     """A path that lacks its suffix, with that of a file name, if the name is the path's or that of an image."""
     short, base = path.rpartition("/")[2], name.replace("\\", "/").rpartition("/")[2]
     stem = with_suffix(base, "")
     return path + base[len(stem) :] if base != short and (stem == short or is_image(base)) else path
 
 
-def check_size(fields: dict[str, Any], how: Reading) -> None:
-    """Where a box is far outside the size stated, the size is in doubt: the image itself decides."""
+def check_size(fields: dict[str, Any], how: Reading, always: bool = False) -> None:
+    """Where a box is far outside the size stated (or ``always``), the size is in doubt: the image itself decides."""
     size = fields["size"]
-    if size is None or not any(a.box and _outside(a.box, size) for a in fields["annotations"] or ()):
+    if size is None:
+        return
+    if not always and not any(a.box and _outside(a.box, size) for a in fields["annotations"] or ()):
         return
     real = image_size(fields["image"])
     if real is not None and real != size:

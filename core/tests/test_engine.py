@@ -2,10 +2,11 @@
 
 import io
 import json
-import os
 import pickle
 import signal
+import sys
 import threading
+import types
 from pathlib import Path
 
 import labelglot as lg
@@ -13,36 +14,13 @@ import pytest
 from labelglot import errors
 from labelglot.engine.chunk import run_chunk
 from labelglot.engine.executor import Cancel, InProcess, Poisoned, ProcessPool
-from labelglot.formats.base import Format, Piece
-from labelglot.holds import ANY_VALUE, Holds, LabelHolds
 from labelglot.images import BytesImage, probe
 from labelglot.report import Loss, Problem, Report
 from labelglot.schema import Annotation, Dataset, Label, Sample, Tag, dumps, loads, slices
 from labelglot.storage import MemorySource, MemoryTarget
 from labelglot.testing.strategies import png
 from PIL import Image
-
-
-class Lines(Format):
-    """One line per object; kills the worker that meets a sample called ``killer``, breaks at ``breaker``."""
-
-    id, name, documents = "lines", "Lines", (".txt",)
-    holds = Holds(geometry=(frozenset({"box"}),), labels=LabelHolds(required=False), empty=True, attributes=ANY_VALUE)
-
-    def encode(self, sample, context, ordinal):
-        if "killer" in sample.path:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if "breaker" in sample.path:
-            raise ZeroDivisionError("a bug")
-        yield Piece("all", f"{ordinal} {sample.path} {len(sample.annotations or ())}\n".encode())
-
-    def assemble(self, context, pieces):
-        from labelglot.formats.base import File
-
-        yield File(context.document("all.txt"), pieces.stream("all"))
-
-    def image_path(self, sample, context):
-        return f"images/{sample.path}"
+from worker_formats import Lines
 
 
 def dataset(number=40, names="{}.jpg", **more):
@@ -125,6 +103,32 @@ def test_the_pool_survives_its_workers_and_names_the_poison(tmp_path):
     assert len((tmp_path / "out" / "all.txt").read_text().splitlines()) == 40
     outcomes = list(ProcessPool(2).run(run_chunk, None, [], Cancel()))
     assert outcomes == [] and Poisoned(1, "x").ordinal == 1
+
+
+@pytest.fixture
+def second_thread():
+    """While another thread lives, workers are spawned instead of forked."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    yield
+    end.set()
+    thread.join()
+
+
+def test_spawned_workers_write_the_same_bytes(tmp_path, second_thread):
+    for name, workers in (("one", 1), ("two", 2)):
+        write(dataset(60), tmp_path / name, workers=workers, chunk=7)
+    assert (tmp_path / "one" / "all.txt").read_bytes() == (tmp_path / "two" / "all.txt").read_bytes() != b""
+
+
+def test_workers_that_cannot_start_are_an_error_not_a_loss(tmp_path, second_thread, monkeypatch):
+    module = types.ModuleType("nowhere_to_be_imported")
+    module.Gone = type("Gone", (Lines,), {"__module__": module.__name__})
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    with pytest.raises(lg.LabelglotError, match="end before they begin"):
+        lg.write(dataset(9), tmp_path / "out", format=module.Gone(), registry=lg.Registry(), executor=ProcessPool(1))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_that_breaks_names_the_sample_and_leaves_nothing(tmp_path):

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple, Protocol
 
-from labelglot.errors import Cancelled
+from labelglot.errors import Cancelled, LabelglotError
 
 
 class Cancel:
@@ -84,6 +84,10 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _ready() -> None:
+    """Work that cannot fail: a worker that does not return from it never started."""
 
 
 def _work(chunk: Any) -> Any:
@@ -154,6 +158,7 @@ class ProcessPool:
             cancel.check()
             pool = self._pool(1, context, function, job, ())
             try:
+                _begin(pool)
                 yield _submit(pool, _work, chunk).result()
             except BrokenProcessPool:
                 halves = chunk.halves()
@@ -194,6 +199,18 @@ def _submit(pool: ProcessPoolExecutor, *call: Any) -> Future[Any]:
         return pool.submit(*call)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(pool: ProcessPoolExecutor) -> None:
+    """Wait until a worker runs, so that its death later is the fault of its work."""
+    try:
+        _submit(pool, _ready).result()
+    except BrokenProcessPool as broken:
+        raise LabelglotError(
+            "worker processes end before they begin",
+            hint="use one worker; where processes are spawned, every class at work must be importable, and the calling "
+            "script needs `if __name__ == '__main__':`",
+        ) from broken
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:

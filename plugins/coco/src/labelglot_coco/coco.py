@@ -163,6 +163,7 @@ class Coco(Format):
         tables: list[Sequence[Label]] = []
         info: Info | None = None
         by_key: dict[str, int] = {}
+        named: list[tuple[str, str, Sequence[str]]] = []
         for path, split in self._documents(context):
             try:
                 top = json.load_fields(context.source.read(path), path)
@@ -177,8 +178,8 @@ class Coco(Format):
                 continue
             opened.append(document)
             tables.append(labels)
-            folder = path.rpartition("/")[0]
-            context.reserve(((folder, record.name) for record, _ in found), image_folders(path, split))
+            folder, around = path.rpartition("/")[0], image_folders(path, split)
+            named += ((folder, record.name, around) for record, _ in found)
             for record, entry in found:
                 known = by_key.setdefault(entry.key, len(records))
                 if known == len(records):
@@ -190,6 +191,7 @@ class Coco(Format):
             info = info or _info(top, path)
         if not opened:
             raise LabelglotError("no COCO document in it can be read", context.source.where)
+        context.reserve(named)
         table = merge_labels(tables)
         if context.options.drop_unused_roots:
             table = _without_roots(table, records)

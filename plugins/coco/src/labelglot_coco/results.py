@@ -174,6 +174,7 @@ class CocoResults(Format):
             )  # fmt: skip
         table = make_labels(Label(key=names.get(i, str(i)), name=names.get(i, str(i)), id=i) for i in used)
         keys = {label.id: label.key for label in table if label.id is not None}
+        context.reserve(("", record.image.path, _folders(record.split)) for record in records)
         seen: set[str] = set()
         repeated = frozenset(r.image.path for r in records if r.image.path in seen or seen.add(r.image.path))  # type: ignore[func-returns-value]
         return Dataset(Records(records, _Decoder(context, Classes(keys, {}), repeated)), table)
@@ -273,7 +274,7 @@ class _Decoder:
         if path in self.repeated:
             own = f"{split or 'images'}/{path}"
             return SourceImage(self.context.source, own) if own in self.context.images else None
-        return self.context.image(path, (split or "images", "images")) if self.context.images.paths else None
+        return self.context.place(path, "", _folders(split)).image if self.context.images.paths else None
 
     def __call__(self, record: _Record, ordinal: int, report: Report) -> Sample | None:
         annotations: list[Annotation] = []
@@ -304,6 +305,11 @@ class _Decoder:
             splits=(record.split,) if record.split is not None else (), tags=tuple(tags), annotations=tuple(annotations),
         )  # fmt: skip
         return in_pixels(sample)
+
+
+def _folders(split: str | None) -> tuple[str, ...]:
+    """Where the images of a list may be."""
+    return (split or "images", "images")
 
 
 def _plain(a: Annotation) -> Annotation:

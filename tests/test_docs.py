@@ -1,6 +1,7 @@
 """The code in the documentation runs and does what the text around it says."""
 
 import re
+import runpy
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -20,3 +21,13 @@ def test_embedding():
     assert len(found["observer"].finished) == 1
     assert [sample.path for sample in found["back"]] == ["a.jpg"]
     assert found["outcome"].report.losses() == ()
+
+
+def test_generated_pages_are_in_step():
+    made = dict(runpy.run_path(str(DOCS / "generate.py"))["pages"]())
+    cli = made.pop("cli.md")
+    stale = [path for path, text in made.items() if not (DOCS / path).exists() or (DOCS / path).read_text(encoding="utf-8") != text]
+    stale += [f"formats/{path.name}" for path in (DOCS / "formats").iterdir() if f"formats/{path.name}" not in made]
+    if set(re.findall(r"--[a-z-]+|^  [a-z]+ ", cli, re.M)) != set(re.findall(r"--[a-z-]+|^  [a-z]+ ", (DOCS / "cli.md").read_text(), re.M)):
+        stale.append("cli.md")  # the rest of the text depends on the version of the library that prints it
+    assert stale == [], "run: python docs/generate.py"

@@ -6,10 +6,12 @@ canonical values are fractions of the image already (the size is unknown and bot
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from labelglot.geometry.rotated import center_from_corners, corners_from_center, corners_from_pivot
 from labelglot.schema.base import Frozen
 from labelglot.schema.shape import Box, Ring
 
@@ -122,6 +124,55 @@ class Convention(Frozen):
             return 1.0, 1.0
         whole = 100.0 if self.unit == "percent" else 1.0
         return (whole, whole) if size is None else (whole / size[0], whole / size[1])
+
+
+class Rotation(Frozen):
+    """How a format writes a rotated box: four numbers of the box before it is turned, and an angle.
+
+    - ``form``: centre and size, the top-left corner and size, or two corners - of the unturned box.
+    - ``pivot``: the point that stays where it is: the centre, or the top-left corner (Label Studio).
+    - ``degrees``: else radians. ``clockwise``: as seen on the screen, else counter-clockwise.
+    - ``lowest``: angles are written from here to one full turn further.
+    - ``decimals``: places behind the point that are written; ``None``: all of them.
+    """
+
+    form: Literal["center", "xywh", "corners"] = "center"
+    pivot: Literal["center", "top_left"] = "center"
+    degrees: bool = True
+    clockwise: bool = True
+    lowest: float = 0.0
+    decimals: int | None = None
+
+    def write(self, corners: Ring) -> tuple[float, float, float, float, float]:
+        """The numbers of a box with these four corners (x, y each, in order; a rectangle), and its angle."""
+        cx, cy, w, h, turn = center_from_corners(corners)
+        x, y = (corners[0], corners[1]) if self.pivot == "top_left" else (cx - w / 2, cy - h / 2)
+        angle = turn if self.clockwise else -turn
+        angle = math.degrees(angle) if self.degrees else angle
+        whole = 360.0 if self.degrees else math.tau
+        angle = (angle - self.lowest) % whole + self.lowest
+        if self.form == "center":
+            numbers = (x + w / 2, y + h / 2, w, h)
+        else:
+            numbers = (x, y, w, h) if self.form == "xywh" else (x, y, x + w, y + h)
+        if self.decimals is None:
+            return (*numbers, angle)
+        a, b, c, d = (round(value, self.decimals) + 0.0 for value in numbers)
+        angle = round(angle, self.decimals) + 0.0
+        return (a, b, c, d, angle - whole if angle >= self.lowest + whole else angle)
+
+    def read(self, numbers: Sequence[float], angle: float) -> Ring:
+        """The corners, in order: what was top left, top right, bottom right, bottom left before the turn."""
+        a, b, c, d = numbers
+        if self.form == "center":
+            a, b = a - c / 2, b - d / 2
+        elif self.form == "corners":
+            c, d = c - a, d - b
+        turn = math.radians(angle % 360) if self.degrees else angle
+        turn = turn if self.clockwise else -turn
+        if self.pivot == "top_left":
+            return corners_from_pivot(a, b, c, d, turn)
+        return corners_from_center(a + c / 2, b + d / 2, c, d, turn)
 
 
 PIXELS = Convention()

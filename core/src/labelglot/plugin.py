@@ -1,6 +1,6 @@
 """Everything a format plugin needs, in one place to import from."""
 
-from labelglot.conventions import PERCENT_XYWH, PIXELS, PIXELS_XYWH, RELATIVE, RELATIVE_CENTER, Convention
+from labelglot.conventions import PERCENT_XYWH, PIXELS, PIXELS_XYWH, RELATIVE, RELATIVE_CENTER, Convention, Rotation
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import (
     File,
@@ -98,6 +98,7 @@ __all__ = [
     "Report",
     "Ring",
     "RotatedBox",
+    "Rotation",
     "Row",
     "Sample",
     "Shape",

@@ -18,8 +18,6 @@ from typing import Any, NamedTuple
 import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.geometry import (
-    center_from_corners,
-    corners_from_center,
     decode_string,
     encode_string,
     from_bitmap,
@@ -43,6 +41,7 @@ from labelglot.plugin import (
     Report,
     Ring,
     RotatedBox,
+    Rotation,
 )
 from labelglot.schema import Attribute
 from labelglot.schema.shape import Shape
@@ -65,6 +64,9 @@ RESERVED = frozenset({"z_order", "source", "points", "shapes", "track"})
 UNKNOWN = "unknown"
 """Value of ``visibility``, an attribute only labelglot writes: the points of a skeleton say nothing about it."""
 
+
+ROTATION = Rotation(form="corners", decimals=9)
+"""Degrees clockwise about the centre."""
 
 NOT_FINITE = "a coordinate is not finite"
 
@@ -274,8 +276,7 @@ def _read_box(values: Values, element: Element, label: str | None, scene: Scene,
     turn = number(values, "rotation", "0") if "rotation" in values else 0.0
     if not turn:
         return Geometry(box=(x0, y0, x1, y1))
-    ring = corners_from_center((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0, math.radians(turn % 360))
-    return Geometry(shape=RotatedBox(corners=ring))
+    return Geometry(shape=RotatedBox(corners=ROTATION.read((x0, y0, x1, y1), turn)))
 
 
 def _read_points(values: Values, element: Element, label: str | None, scene: Scene, extra: dict[str, Any]) -> Geometry:
@@ -429,10 +430,8 @@ def _draw_rotated(corners: Ring) -> Drawn:
     _finite(sum(corners))
     if not is_rotated_box(corners, 1e-3):
         return Drawn("polygon", f'points="{write_ring(corners)}"')
-    cx, cy, w, h, angle = center_from_corners(corners)
-    turn = _tidy(math.degrees(angle) % 360) or 360.0
-    x0, y0, x1, y1 = map(_tidy, (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2))
-    return Drawn("box", f'xtl="{x0}" ytl="{y0}" xbr="{x1}" ybr="{y1}" rotation="{turn}"')
+    x0, y0, x1, y1, turn = ROTATION.write(corners)
+    return Drawn("box", f'xtl="{x0}" ytl="{y0}" xbr="{x1}" ybr="{y1}" rotation="{turn or 360.0}"')
 
 
 def _draw_ellipse(shape: Ellipse) -> str:

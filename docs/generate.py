@@ -1,4 +1,4 @@
-"""Writes the pages that follow from the code: one per installed format, their table, and the command line.
+"""Writes what follows from the code: a page per installed format, their table, the command line; copies the template.
 
 ``python docs/generate.py`` writes them; a test compares them with what this would write.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -19,6 +20,9 @@ from labelglot.formats.base import Format, Options
 from labelglot.formats.registry import Registry, default_registry
 
 DOCS = Path(__file__).parent
+TEMPLATE = DOCS.parent / "core/src/labelglot/scaffold/template"
+COPY = DOCS.parent / "plugin_template/template"
+"""Where copier looks: it refuses links that lead out of the template."""
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -90,3 +94,5 @@ if __name__ == "__main__":
     for path, text in made.items():
         (DOCS / path).parent.mkdir(exist_ok=True)
         (DOCS / path).write_text(text, encoding="utf-8")
+    shutil.rmtree(COPY, ignore_errors=True)
+    shutil.copytree(TEMPLATE, COPY, ignore=shutil.ignore_patterns("__pycache__"))

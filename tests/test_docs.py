@@ -31,3 +31,9 @@ def test_generated_pages_are_in_step():
     if set(re.findall(r"--[a-z-]+|^  [a-z]+ ", cli, re.M)) != set(re.findall(r"--[a-z-]+|^  [a-z]+ ", (DOCS / "cli.md").read_text(), re.M)):
         stale.append("cli.md")  # the rest of the text depends on the version of the library that prints it
     assert stale == [], "run: python docs/generate.py"
+
+
+def test_the_template_of_copier_is_in_step():
+    found = runpy.run_path(str(DOCS / "generate.py"))
+    ours, theirs = ({p.relative_to(top): p.read_bytes() for p in top.rglob("*") if p.is_file() and "__pycache__" not in p.parts} for top in (found["TEMPLATE"], found["COPY"]))
+    assert ours == theirs, "run: python docs/generate.py"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labelglot.hooks import hookimpl, hookspec
     from labelglot.prediction import loss
     from labelglot.projection.project import project
+    from labelglot.report import Report
     from labelglot.schema import Annotation, Dataset, Label, Sample, Tag
 
     registry: Registry
@@ -28,13 +29,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "Annotation": "schema", "Change": "comparison", "Conversion": "engine.convert", "Dataset": "schema",
     "Format": "formats.base", "Holds": "holds", "Label": "schema", "LabelglotError": "errors", "Registry": "formats.registry",
+    "Report": "report",
     "Sample": "schema", "Tag": "schema", "candidates": "detection", "compare": "comparison", "convert": "engine.convert",
     "hookimpl": "hooks", "hookspec": "hooks", "loss": "prediction", "project": "projection.project", "read": "engine.convert",
     "write": "engine.convert",
 }  # fmt: skip
 
 __all__ = [
-    "Annotation", "Change", "Conversion", "Dataset", "Format", "Holds", "Label", "LabelglotError", "Registry",
+    "Annotation", "Change", "Conversion", "Dataset", "Format", "Holds", "Label", "LabelglotError", "Registry", "Report",
     "Sample", "Tag", "candidates", "compare", "convert", "hookimpl", "hookspec", "loss", "project", "read",
     "registry", "write",
 ]  # fmt: skip

@@ -17,11 +17,13 @@ from labelglot.formats.base import (
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
-from labelglot.formats.per_image import Pair, PerImage, pair_by_stem
+from labelglot.formats.objects import decode_objects, numbers
+from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, number
 from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
 from labelglot.hooks import hookimpl
+from labelglot.projection.naming import image_stem
 from labelglot.report import Problem, Report
 from labelglot.schema import (
     Annotation,
@@ -110,15 +112,19 @@ __all__ = [
     "TagHolds",
     "ValueKind",
     "WriteContext",
+    "decode_objects",
     "hookimpl",
     "image_size",
+    "image_stem",
     "in_pixels",
     "label_keys",
     "make_labels",
     "merge_labels",
     "number",
+    "numbers",
     "order_splits",
     "pair_by_stem",
+    "place_of",
     "shape_kinds",
     "split_role",
     "under",

@@ -15,7 +15,7 @@ from labelglot.cli.session import FAILED, INTERRUPTED, Session
 if TYPE_CHECKING:
     from labelglot.formats.registry import Registry
 
-COMMANDS = ("convert", "inspect", "formats", "loss", "diff", "doctor")
+COMMANDS = ("convert", "inspect", "formats", "loss", "diff", "new", "doctor")
 """Commands of the core, in the order of the help. Each is the function ``command`` of ``labelglot.cli.<name>``."""
 
 

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError
-from labelglot.formats.base import File, Format, Piece, ReadContext, WriteContext, in_pixels, with_suffix
+from labelglot.formats.base import (
+    File,
+    Format,
+    Piece,
+    Place,
+    ReadContext,
+    WriteContext,
+    in_pixels,
+    seen_from,
+    with_suffix,
+)
 from labelglot.report import Report
 from labelglot.schema import Dataset, Label, Records, Sample
 from labelglot.schema.dataset import Decoder
@@ -83,6 +93,19 @@ class _PairDecoder:
             report.problem(f"{self.format.id}.record", error.message, place, severity="error", action="skipped")
             return None
         return None if sample is None else in_pixels(sample)
+
+
+def place_of(pair: Pair, stated: str, context: ReadContext) -> Place:
+    """Identity and file of the image of a pair, where its annotation file states the name of the image.
+
+    The image that was paired, whatever the file says; else the name as seen from the file's folder. Another image of
+    the same name elsewhere is not taken for it. Raises LabelglotError for a name that names nothing.
+    """
+    if pair.image is not None:
+        return Place(pair.image, None, context.image(pair.image))
+    folder = (pair.annotation or "").rpartition("/")[0]
+    seen = seen_from(folder, stated)
+    return context.place(stated, folder) if seen is None else Place(seen)
 
 
 def pair_by_stem(

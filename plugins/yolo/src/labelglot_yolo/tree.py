@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from labelglot.images import is_image
-from labelglot.plugin import Pair, Report, Source, split_role, under, with_suffix
+from labelglot.plugin import Pair, Report, Source, image_stem, split_role, under, with_suffix
 from labelglot.storage import clean_foreign
 from labelglot.wire.text import lines
 
@@ -36,7 +36,7 @@ def label_path(image: str, has_suffix: bool = True) -> str:
 
 def beside(image: str) -> str:
     """The label file in the folder of its image."""
-    return with_suffix(image, ".txt") if is_image(image) else image + ".txt"
+    return image_stem(image) + ".txt"
 
 
 _OTHER_FOLDERS = (("JPEGImages", "labels"), ("Images", "Annotations"), ("images", "annotations"))

@@ -2,7 +2,9 @@
 
 A module with implementations is installed by an entry point of the group ``labelglot`` that names the module
 (``studio = "labelglot_studio"``), a format by one that names its class.
-The version of this interface is ``HOOK_API``; a plugin built for another major version is refused with a clear word.
+The version of this interface is ``HOOK_API``. A format states the version it was built for as a class attribute
+``LABELGLOT_HOOK_API``, a module as a constant of that name; one that says nothing was built for version 1. A plugin for a
+version that this labelglot does not serve is refused with a clear word (docs/stability.md says what counts as a change).
 """
 
 from __future__ import annotations
@@ -12,12 +14,32 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from labelglot.errors import PluginError
+
 if TYPE_CHECKING:
     from labelglot.formats.base import Format
     from labelglot.report import Loss, Problem
     from labelglot.storage import Source, Target
 
 HOOK_API = 1
+"""The version of the hooks, of ``labelglot.plugin`` and of :class:`~labelglot.formats.base.Format`."""
+
+OLDEST_HOOK_API = 1
+"""The oldest version that plugins may be built for."""
+
+
+def check_hook_api(plugin: object) -> None:
+    """Raise :class:`~labelglot.errors.PluginError` if a plugin (class or module) is built for a version not served."""
+    built = getattr(plugin, "LABELGLOT_HOOK_API", 1)
+    if isinstance(built, int) and OLDEST_HOOK_API <= built <= HOOK_API:
+        return
+    served = f"{OLDEST_HOOK_API} to {HOOK_API}" if OLDEST_HOOK_API < HOOK_API else f"{HOOK_API}"
+    newer = isinstance(built, int) and built > HOOK_API
+    raise PluginError(
+        f"it is built for hook API {built}, this labelglot serves {served}",
+        hint=f"install a newer {'labelglot-core' if newer else 'release of the plugin'}",
+    )
+
 
 hookspec = pluggy.HookspecMarker("labelglot")
 hookimpl = pluggy.HookimplMarker("labelglot")

@@ -79,17 +79,12 @@ class Registry:
 
     def register(self, part: Any) -> None:
         """Add a format (object or class), a module with formats or hooks, or an object with hook implementations."""
+        hooks.check_hook_api(part)
         if isinstance(part, type) and issubclass(part, Format):
             part = part()
         if isinstance(part, Format):
             self._add(part)
             return
-        api = getattr(part, "LABELGLOT_HOOK_API", hooks.HOOK_API)
-        if api != hooks.HOOK_API:
-            raise PluginError(
-                f"{part!r} is built for hook API {api}, this labelglot has {hooks.HOOK_API}",
-                hint="install a release of the plugin that matches, or another labelglot",
-            )
         self._manager.register(part)
         for found in self._manager.subset_hook_caller(
             "labelglot_formats", [p for p in self._manager.get_plugins() if p is not part]
@@ -107,6 +102,7 @@ class Registry:
         self._manager.unregister(part)
 
     def _add(self, format: Format) -> None:
+        hooks.check_hook_api(format)
         if format.id in self._formats:
             raise PluginError(f'a format "{format.id}" is registered already', hint="give yours another id")
         self._formats[format.id] = format
@@ -179,9 +175,7 @@ class Registry:
         before = set(self._formats)
         try:
             loaded = entry.point.load()
-            api = getattr(loaded, "LABELGLOT_HOOK_API", hooks.HOOK_API)
-            if api != hooks.HOOK_API:
-                raise PluginError(f"it is built for hook API {api}, this labelglot has {hooks.HOOK_API}")
+            hooks.check_hook_api(loaded)
             made = loaded() if isinstance(loaded, type) else loaded
             if isinstance(made, Format):
                 if made.id != name:

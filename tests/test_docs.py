@@ -4,6 +4,9 @@ import re
 import runpy
 from pathlib import Path
 
+import labelglot
+import pytest
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -37,3 +40,46 @@ def test_the_template_of_copier_is_in_step():
     found = runpy.run_path(str(DOCS / "generate.py"))
     ours, theirs = ({p.relative_to(top): p.read_bytes() for p in top.rglob("*") if p.is_file() and "__pycache__" not in p.parts} for top in (found["TEMPLATE"], found["COPY"]))
     assert ours == theirs, "run: python docs/generate.py"
+
+
+def test_the_tutorial_makes_a_format_that_passes(tmp_path):
+    found = run("authoring.md")
+    suite = found["TestConformance"]()
+    for name in dir(suite):
+        if name.startswith("test_"):
+            getattr(suite, name)()
+    assert "street-gt" in found["registry"].ids()
+    shown = re.search(r"```text\n(image .*?)```", (DOCS / "authoring.md").read_text(), re.S)[1]
+    (tmp_path / "crossing 1.gt").write_text(shown)
+    (tmp_path / "classes.tbl").write_text("7 car\n3 person\n9 nobody has seen\nbroken\n")
+    registry = labelglot.Registry()
+    registry.register(found["StreetGt"])
+    report = labelglot.Report()
+    dataset = labelglot.read(tmp_path, registry=registry, report=report)
+    (sample,) = dataset.read(report)
+    assert [label.id for label in dataset.labels] == [7, 3, 9]
+    assert [(a.label, a.box, dict(a.attributes)) for a in sample.annotations] == [
+        ("person", (128.0, 192.0, 192.0, 288.0), {}),
+        ("car", (472.0, 180.0, 552.0, 300.0), {"occluded": True}),
+    ]
+    assert [line.code for line in report.problems()] == ["street-gt.class"]
+
+
+def broken(change):
+    """What the suite says of the tutorial's format when one thing in it is wrong."""
+    source = (DOCS / "authoring.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"^```python\n(.*?)^```", source, re.M | re.S))
+    values = {"__name__": "docs"}
+    exec(code.replace(*change), values)
+    with pytest.raises(AssertionError) as caught:
+        values["TestConformance"]().test_returns_what_it_holds()
+    return str(caught.value)
+
+
+def test_the_messages_in_the_tutorial_are_the_real_ones(monkeypatch):
+    monkeypatch.setattr("hypothesis.internal.conjecture.engine.MAX_SHRINKING_SECONDS", 2, raising=False)
+    shown = [line.strip() for line in (DOCS / "authoring.md").read_text().splitlines() if line.startswith("  - ")]
+    flag = broken(("int(a.attributes.get('occluded') is True)", "0"))
+    assert shown[0].partition("object 0: ")[2] in flag
+    box = broken(("BOXES.write_box(a.box, sample.size)", "Convention(unit='percent', form='xywh').write_box(a.box, sample.size)"))
+    assert shown[1].partition("object 0: ")[2] in box

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Literal
 
 from labelglot.geometry.rotated import center_from_corners, corners_from_center, corners_from_pivot
@@ -16,6 +17,20 @@ from labelglot.schema.base import Frozen
 from labelglot.schema.shape import Box, Ring
 
 Size = tuple[int, int]
+
+
+def settle(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers without the noise that arithmetic leaves in their last digits, so that a second trip writes the same.
+
+    Twelve decimals; fewer where a number is so large that a float has no more to give.
+    """
+    largest = max(max(numbers), -min(numbers)) if numbers else 0.0
+    if largest < 100.0:
+        return tuple([round(v, 12) + 0.0 for v in numbers])
+    if not math.isfinite(largest):
+        return numbers
+    places = 13 - int(math.log10(largest))
+    return tuple([round(v, places) + 0.0 for v in numbers])
 
 
 class Convention(Frozen):
@@ -50,6 +65,11 @@ class Convention(Frozen):
         """Whether every float can be written."""
         return self.decimals is None and not self.integer and not self.single and not self.ordered
 
+    @cached_property
+    def noisy(self) -> bool:
+        """Whether writing takes more arithmetic than a shift, and no grid of the format takes the noise away."""
+        return (self.unit != "pixels" or self.form != "corners") and self.decimals is None and not self.integer and not self.single
+
     def quantise(self, value: float) -> float:
         """The nearest value the format can write."""
         if self.integer:
@@ -64,7 +84,7 @@ class Convention(Frozen):
         return value
 
     def write_box(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
-        """The four numbers of a box as the format writes them."""
+        """The four numbers of a box as the format writes them, free of noise (see :func:`settle`)."""
         x0, y0, x1, y1 = box
         if self.ordered:
             x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
@@ -81,6 +101,8 @@ class Convention(Frozen):
             a, b, c, d = q(x0), q(y0), q(x1 - x0 + extra), q(y1 - y0 + extra)
         else:
             a, b, c, d = q((x0 + x1) / 2), q((y0 + y1) / 2), q(x1 - x0), q(y1 - y0)
+        if self.noisy:
+            a, b, c, d = settle((a, b, c, d))
         return (b, a, d, c) if self.y_first else (a, b, c, d)
 
     def read_box(self, numbers: Sequence[float], size: Size | None) -> Box:
@@ -105,7 +127,8 @@ class Convention(Frozen):
         shift = self.first if self.unit == "pixels" else 0
         q = self.quantise
         pairs = ((q(x * sx + shift), q(y * sy + shift)) for x, y in zip(ring[::2], ring[1::2], strict=True))
-        return tuple(v for x, y in pairs for v in ((y, x) if self.y_first else (x, y)))
+        flat = tuple(v for x, y in pairs for v in ((y, x) if self.y_first else (x, y)))
+        return settle(flat) if self.noisy else flat
 
     def read_points(self, numbers: Iterable[float], size: Size | None) -> Ring:
         """The inverse of :meth:`write_points`. Raises ValueError on an odd count."""

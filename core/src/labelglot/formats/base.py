@@ -81,6 +81,17 @@ class Pieces:
         return iter(self._streams.get(slot, ()))
 
 
+C = TypeVar("C")
+
+
+def _once(context: C, make: Callable[[C], T]) -> T:
+    known = context.__dict__.setdefault("_once", {})
+    if make not in known:
+        known[make] = make(context)
+    found: T = known[make]
+    return found
+
+
 class WriteContext:
     """What a writer may know besides the sample. Picklable, the same in every worker.
 
@@ -127,11 +138,7 @@ class WriteContext:
 
     def once(self, make: Callable[[WriteContext], T]) -> T:
         """``make(context)``, worked out once: for tables that follow from the classes and do not change by sample."""
-        known = self.__dict__.setdefault("_once", {})
-        if make not in known:
-            known[make] = make(self)
-        found: T = known[make]
-        return found
+        return _once(self, make)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_once"}
@@ -169,6 +176,10 @@ class ReadContext:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused}
+
+    def once(self, make: Callable[[ReadContext], T]) -> T:
+        """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""
+        return _once(self, make)
 
     def reserve(
         self, names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]], folders: Sequence[str] = ()

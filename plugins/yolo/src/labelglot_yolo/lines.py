@@ -270,20 +270,9 @@ def _unknown(label: int, place: str, text: str, rules: Rules, report: Report) ->
     return f"class_{label}" if rules.placeholders else None
 
 
-STEPS = 1e12
-"""Steps between 0 and 1 that are written: a hundred millionth of a pixel in the largest images. More digits would be
-noise of the arithmetic, which changes with every trip.
-"""
-
-
 def spell(numbers: Numbers) -> str:
-    """Fractions with 12 decimals, without zeros at the end; far outside the image 9, because noise grows with them."""
-    try:
-        if min(numbers) >= 0 and max(numbers) <= 1:
-            return " ".join([repr(int(number * STEPS + 0.5) / STEPS) for number in numbers])
-        digits = 12 if max(map(abs, numbers)) < 50 else 9
-        if all(map(isfinite, numbers)):
-            return " ".join([repr(round(float(number), digits)) for number in numbers])
-    except ValueError:
-        pass
-    raise LabelglotError("a coordinate is no finite number")
+    """Numbers as short as they read back. Raises LabelglotError if one is not finite."""
+    spelled = " ".join([repr(float(number)) for number in numbers])
+    if "n" in spelled:
+        raise LabelglotError("a coordinate is no finite number")
+    return spelled

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import runpy
 import shutil
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -33,6 +34,7 @@ def pages() -> Iterator[tuple[str, str]]:
     for each in found:
         yield f"formats/{each.id}.md", _page(each, registry)
     yield "cli.md", _command_line()
+    yield "reference.md", runpy.run_path(str(DOCS / "reference.py"))["page"]()
 
 
 def _table(found: tuple[Format, ...]) -> str:

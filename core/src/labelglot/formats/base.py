@@ -193,6 +193,7 @@ class ReadContext:
         if not self.images.paths:
             return
         exact: set[str] = set()
+        foreign: dict[str, set[tuple[str, ...]]] = {}
         loose: dict[str, set[tuple[str, ...]]] = {}
         for folder, name, *own in names:
             around = tuple(own[0]) if own else tuple(folders)
@@ -200,12 +201,27 @@ class ReadContext:
             if seen is not None:
                 exact.add(seen)
                 continue
+            claim = (folder, name, *(around if own else ()))
+            found = self._seen_foreign(name, (folder, *around))
+            if found is not None:
+                foreign.setdefault(found, set()).add(claim)
+                continue
             found = self.images.find(name, (folder, *around))
             if found is not None:
-                loose.setdefault(found, set()).add((folder, name, *(around if own else ())))
-        for path, claims in loose.items():
+                loose.setdefault(found, set()).add(claim)
+        for path, claims in foreign.items():
             if path in exact or len(claims) > 1:
                 self._refused |= claims
+        for path, claims in loose.items():
+            if path in exact or path in foreign or len(claims) > 1:
+                self._refused |= claims
+
+    def _seen_foreign(self, name: str, folders: Sequence[str]) -> str | None:
+        """The file a foreign name leads to: exactly at the end of its path, in one of the folders or at the top."""
+        if seen_from("", name) is not None:
+            return None
+        candidates = (under(f, end) for end in clean_foreign(name) for f in (*folders, ""))
+        return next((path for path in candidates if path in self.images), None)
 
     def image(self, name: str, folders: Sequence[str] = ()) -> SourceImage | None:
         """The image an annotation file means by ``name``: full path, then suffix, then stem; ``None`` if not there."""

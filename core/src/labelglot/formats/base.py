@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from labelglot.errors import LabelglotError, UnsafePath
 from labelglot.holds import Holds
@@ -169,27 +170,37 @@ class ReadContext:
     def __init__(self, source: Source, options: Any, report: Report) -> None:
         self.source, self.options, self.report = source, options, report
         self._refused: set[tuple[str, ...]] = set()
+        self._addresses: dict[str, str] | None = None
 
     @cached_property
     def images(self) -> ImageIndex:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused}
+        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused, "_addresses": self._addresses}
 
     def once(self, make: Callable[[ReadContext], T]) -> T:
         """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""
         return _once(self, make)
 
     def reserve(
-        self, names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]], folders: Sequence[str] = ()
+        self,
+        names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]],
+        folders: Sequence[str] = (),
+        addresses: bool = False,
     ) -> None:
         """Announce all images that are listed, as (folder of the document, name), before :meth:`place` is asked for one.
 
         ``folders``: where else the images may be; names that differ in this bring their own as third. A file that one
         of them names exactly, or that several mean loosely (by suffix or stem), is then not taken for the image of
         another.
+
+        ``addresses``: names with a server (``s3://bucket/a.jpg``) stand in place of paths: where no file is found, the
+        path of such an image does not depend on the document's folder, and two servers give two paths.
         """
+        if addresses:
+            names = list(names)
+            self._addresses = _apart(names)
         if not self.images.paths:
             return
         exact: set[str] = set()
@@ -245,8 +256,22 @@ class ReadContext:
         if image is not None:
             return Place(image.path, name, image)
         for foreign in clean_foreign(name):
+            if self._addresses is not None and "://" in name:
+                return Place(self._addresses.get(name, foreign), name)
             return Place(under(folder, foreign), name)
         raise LabelglotError(f"{name!r} names no image")
+
+
+def _apart(names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]]) -> dict[str, str]:
+    """Paths of the addresses whose own path another name has already: led by the server."""
+    taken: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for folder, name, *_ in names:
+        path = seen_from(folder, name) or next(iter(clean_foreign(name)), "")
+        if taken.setdefault(path, name) != name and "://" in name:
+            server = urlsplit(name).netloc.replace(":", "_")
+            found[name] = under(server or "other", path)
+    return found
 
 
 class Format:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 from labelglot.errors import LabelglotError
@@ -20,11 +19,10 @@ from labelglot.formats.base import (
     image_size,
     in_pixels,
     seen_from,
-    under,
 )
 from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Label, Records, Sample, split_role
-from labelglot.storage import Source, clean_foreign
+from labelglot.storage import Source
 from labelglot.wire import json
 
 ROLES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
@@ -42,11 +40,10 @@ class Line(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """All lines that name one image. ``path``: its identity if no file of it is at hand."""
+    """All lines that name one image, in files of one folder."""
 
     name: str
     folder: str
-    path: str
     split: str | None
     lines: list[Line]
 
@@ -135,12 +132,11 @@ class JsonLines(Format):
             split, folder = self.split_of(path), path.rpartition("/")[0]
             for line, name in self._lines(data, path, context.report):
                 path_of = seen_from(folder, name)
-                new = Lines(name, folder if path_of else "", path_of or next(iter(clean_foreign(name)), ""), split, [])
-                merged.setdefault((split, path_of or name), new).lines.append(line)
+                merged.setdefault((split, path_of or name), Lines(name, folder, split, [])).lines.append(line)
         if not opened:
             raise LabelglotError(f"no {self.name} file in it can be read", context.source.where)
-        found = _apart(merged.values())
-        context.reserve((record.folder, record.name) for record in found)
+        found = list(merged.values())
+        context.reserve(((record.folder, record.name) for record in found), addresses=True)
         labels, shared = self.table(found, context.report)
         dataset = Dataset(Records(found, _Decoder(self, context, shared)), labels or ())
         return dataset if labels is not None else dataset.replace(labels_complete=False)
@@ -185,19 +181,6 @@ class JsonLines(Format):
         return real or stated
 
 
-def _apart(found: Iterable[Lines]) -> list[Lines]:
-    """Each image with a path that no other of its split has, though addresses on two servers may end alike."""
-    taken: set[tuple[str | None, str]] = set()
-    result = []
-    for record in found:
-        if (record.split, record.path) in taken and seen_from("", record.name) is None:
-            server = urlsplit(record.name).netloc.replace(":", "_")
-            record = record._replace(path=under(server or "other", record.path))
-        taken.add((record.split, record.path))
-        result.append(record)
-    return result
-
-
 class _Decoder:
     def __init__(self, format: JsonLines, context: ReadContext, shared: Any) -> None:
         self.format, self.context, self.shared = format, context, shared
@@ -226,9 +209,8 @@ class _Decoder:
 
     def _decode(self, record: Lines, line: Line, report: Report) -> Sample | None:
         where = self.context.place(record.name, record.folder)
-        path = record.path if where.image is None or not record.path else where.path
         splits = () if record.split is None else (record.split,)
-        sample = Sample(path=path or where.path, uri=where.uri, image=where.image, splits=splits)
+        sample = Sample(path=where.path, uri=where.uri, image=where.image, splits=splits)
         value = json.load(line.data, line.place, dict[str, Any])
         return self.format.decode_line(value, sample, line.place, self.shared, self.context, report)
 

@@ -190,7 +190,8 @@ def _tags(rules: TagHolds) -> Iterable[str | None]:
 def _image(holds: Holds) -> Iterable[str | None]:
     yield _kind("id", holds.sample_ids)
     yield "id required" if holds.sample_ids_required else None
-    yield from _flags(holds, "size", "uri", "sequence", "frame", "timestamp")
+    yield from _flags(holds, "size", "sequence", "frame", "timestamp")
+    yield {True: "uri", False: None, "location": "uri in place of the path"}[holds.uri]
     yield "fractions while the size is unknown" if holds.relative else None
     yield f"attributes ({_values(holds.sample_attributes)})" if holds.sample_attributes else None
     yield "unlabelled apart from empty" if holds.unlabelled else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from labelglot.conventions import PIXELS, Convention
 from labelglot.schema.base import Attribute, Frozen
+from labelglot.storage.paths import clean_foreign
 
 GeometryKind = Literal["box", "rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid", "keypoints"]
 IdKind = Literal["none", "int", "str", "any"]
@@ -14,6 +16,8 @@ ValueKind = Literal["bool", "int", "float", "str", "list", "null"]
 ANY_VALUE: frozenset[ValueKind] = frozenset({"bool", "int", "float", "str", "list", "null"})
 TEXT: frozenset[ValueKind] = frozenset({"str"})
 NO_VALUE: frozenset[ValueKind] = frozenset()
+
+_FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 SPLIT_NAME = r"\w(?:[\w .+()-]*[\w+()-])?"
 """Names of splits that can be part of a file name on any system."""
@@ -51,11 +55,12 @@ class LabelHolds(Frozen):
 
 class TagHolds(Frozen):
     """Image-level statements. ``labels``: how many per image; ``negative``: verified absence; ``order``: as given, or
-    each class once and in the order of the class table.
+    each class once and in the order of the class table; ``repeated``: false: each class once, in the order given.
     """
 
     labels: Literal["none", "one", "many"] = "many"
     order: Literal["given", "labels"] = "given"
+    repeated: bool = True
     negative: bool = False
     captions: Literal["none", "one", "many"] = "none"
     score: bool = False
@@ -98,6 +103,8 @@ class Holds(Frozen):
     ``empty``: images without objects are kept.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
     ``size``: the image size is written; otherwise it survives only if the image itself does.
+    ``uri``: the address an image was given elsewhere is kept; ``"location"``: it stands in place of the path, so that only
+    an address that leads to the same path is (``s3://bucket/a/b.jpg`` for ``a/b.jpg``; see :func:`leads_to`).
     ``relative``: coordinates of images of unknown size may be fractions or pixels, and which is written down.
     ``splits``: any name, a fixed set, or none (the engine then writes one folder per split); ``several_splits``: an
     image may be in more than one; ``split_order``: in the order given, or in that of
@@ -136,7 +143,7 @@ class Holds(Frozen):
     sample_ids_required: bool = False
     size: bool = True
     relative: bool = False
-    uri: bool = False
+    uri: bool | Literal["location"] = False
     splits: Literal["any", "none"] | frozenset[str] = "none"
     several_splits: bool = False
     split_order: Literal["given", "roles"] = "given"
@@ -152,10 +159,22 @@ class Holds(Frozen):
     info: frozenset[Literal["name", "description", "version", "licenses", "url"]] = frozenset()
     extra: frozenset[str] | Literal["any"] = frozenset()
 
+    def keeps_uri(self, uri: str, path: str, image: bool) -> bool:
+        """Whether the address of the image written at ``path`` survives. ``image``: its file is written, too."""
+        return leads_to(uri, path, image) if self.uri == "location" else self.uri
+
     @property
     def kinds(self) -> frozenset[str]:
         """All geometry kinds some slot takes."""
         return frozenset(kind for slot in self.geometry for kind in slot)
+
+
+def leads_to(uri: str, path: str, image: bool) -> bool:
+    """Whether a reader that finds ``uri`` takes it for the image at ``path``: the whole of its own path, or where the
+    image file is at hand to be found (``image``) the end of it.
+    """
+    meant = clean_foreign(uri) if _FOREIGN.match(uri) else ()
+    return path in (meant if image else meant[:1])
 
 
 def value_kind(value: object) -> ValueKind:

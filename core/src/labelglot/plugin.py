@@ -17,6 +17,7 @@ from labelglot.formats.base import (
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
+from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.objects import decode_objects, numbers
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
@@ -62,6 +63,7 @@ __all__ = [
     "PIXELS_XYWH",
     "RELATIVE",
     "RELATIVE_CENTER",
+    "ROLES",
     "TEXT",
     "Annotation",
     "AttributeSpec",
@@ -79,10 +81,13 @@ __all__ = [
     "Holds",
     "IndexEntry",
     "Info",
+    "JsonLines",
     "Keypoints",
     "Label",
     "LabelHolds",
     "LabelglotError",
+    "Line",
+    "Lines",
     "Mask",
     "Match",
     "Naming",
@@ -124,6 +129,7 @@ __all__ = [
     "numbers",
     "order_splits",
     "pair_by_stem",
+    "peek_lines",
     "place_of",
     "shape_kinds",
     "split_role",

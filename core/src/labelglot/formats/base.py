@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from labelglot.errors import LabelglotError, UnsafePath
 from labelglot.holds import Holds
@@ -169,30 +170,41 @@ class ReadContext:
     def __init__(self, source: Source, options: Any, report: Report) -> None:
         self.source, self.options, self.report = source, options, report
         self._refused: set[tuple[str, ...]] = set()
+        self._addresses: dict[str, str] | None = None
 
     @cached_property
     def images(self) -> ImageIndex:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused}
+        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused, "_addresses": self._addresses}
 
     def once(self, make: Callable[[ReadContext], T]) -> T:
         """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""
         return _once(self, make)
 
     def reserve(
-        self, names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]], folders: Sequence[str] = ()
+        self,
+        names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]],
+        folders: Sequence[str] = (),
+        addresses: bool = False,
     ) -> None:
         """Announce all images that are listed, as (folder of the document, name), before :meth:`place` is asked for one.
 
         ``folders``: where else the images may be; names that differ in this bring their own as third. A file that one
         of them names exactly, or that several mean loosely (by suffix or stem), is then not taken for the image of
         another.
+
+        ``addresses``: names with a server (``s3://bucket/a.jpg``) stand in place of paths: where no file is found, the
+        path of such an image does not depend on the document's folder, and two servers give two paths.
         """
+        if addresses:
+            names = list(names)
+            self._addresses = _apart(names)
         if not self.images.paths:
             return
         exact: set[str] = set()
+        foreign: dict[str, set[tuple[str, ...]]] = {}
         loose: dict[str, set[tuple[str, ...]]] = {}
         for folder, name, *own in names:
             around = tuple(own[0]) if own else tuple(folders)
@@ -200,12 +212,27 @@ class ReadContext:
             if seen is not None:
                 exact.add(seen)
                 continue
+            claim = (folder, name, *(around if own else ()))
+            found = self._seen_foreign(name, (folder, *around))
+            if found is not None:
+                foreign.setdefault(found, set()).add(claim)
+                continue
             found = self.images.find(name, (folder, *around))
             if found is not None:
-                loose.setdefault(found, set()).add((folder, name, *(around if own else ())))
-        for path, claims in loose.items():
+                loose.setdefault(found, set()).add(claim)
+        for path, claims in foreign.items():
             if path in exact or len(claims) > 1:
                 self._refused |= claims
+        for path, claims in loose.items():
+            if path in exact or path in foreign or len(claims) > 1:
+                self._refused |= claims
+
+    def _seen_foreign(self, name: str, folders: Sequence[str]) -> str | None:
+        """The file a foreign name leads to: exactly at the end of its path, in one of the folders or at the top."""
+        if seen_from("", name) is not None:
+            return None
+        candidates = (under(f, end) for end in clean_foreign(name) for f in (*folders, ""))
+        return next((path for path in candidates if path in self.images), None)
 
     def image(self, name: str, folders: Sequence[str] = ()) -> SourceImage | None:
         """The image an annotation file means by ``name``: full path, then suffix, then stem; ``None`` if not there."""
@@ -229,8 +256,22 @@ class ReadContext:
         if image is not None:
             return Place(image.path, name, image)
         for foreign in clean_foreign(name):
+            if self._addresses is not None and "://" in name:
+                return Place(self._addresses.get(name, foreign), name)
             return Place(under(folder, foreign), name)
         raise LabelglotError(f"{name!r} names no image")
+
+
+def _apart(names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]]) -> dict[str, str]:
+    """Paths of the addresses whose own path another name has already: led by the server."""
+    taken: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for folder, name, *_ in names:
+        path = seen_from(folder, name) or next(iter(clean_foreign(name)), "")
+        if taken.setdefault(path, name) != name and "://" in name:
+            server = urlsplit(name).netloc.replace(":", "_")
+            found[name] = under(server or "other", path)
+    return found
 
 
 class Format:

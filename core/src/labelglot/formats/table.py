@@ -86,7 +86,8 @@ class Table(Format):
             found, names = self._read_table(table, context)
             groups += found
             columns[table] = names
-        context.reserve((group.table.rpartition("/")[0], group.image) for group in groups)
+        images = ((group.table.rpartition("/")[0], group.image) for group in groups)
+        context.reserve(images, addresses=self.holds.uri == "location")
         labels = self.labels(context)
         dataset = Dataset(Records(groups, _GroupDecoder(self, context, columns)), labels or ())
         return dataset if labels is not None else dataset.replace(labels_complete=False)

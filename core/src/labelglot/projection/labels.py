@@ -48,7 +48,7 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
     for position, label in enumerate(ordered):
         ids.append(_id(label, position, rules.ids, raised, losses))
     if rules.ids_required:
-        _assign_missing(ids, rules.ids, ordered, losses)
+        _assign_missing(ids, rules, ordered, losses)
     keys = label_keys(names, ids)
     mapping = {label.key: key for label, key in zip(ordered, keys, strict=True)}
     result = tuple(
@@ -110,16 +110,19 @@ def _id(label: Label, position: int, rule: str, raised: int, losses: list[Loss])
     return kept
 
 
-def _assign_missing(ids: list[int | str | None], rule: str, labels: Sequence[Label], losses: list[Loss]) -> None:
+def _assign_missing(
+    ids: list[int | str | None], rules: LabelHolds, labels: Sequence[Label], losses: list[Loss]
+) -> None:
     """Give ids to classes that have none (or a repeated one) where the target needs one each, above those in use."""
-    if rule not in ("int", "str", "any"):
+    if rules.ids not in ("int", "str", "any"):
         return
+    first = 1 if rules.first_id is None else rules.first_id
     seen: set[int | str] = set()
-    highest = max((i for i in ids if isinstance(i, int)), default=0)
+    highest = max((i for i in ids if isinstance(i, int)), default=first - 1)
     for position, value in enumerate(ids):
         if value is None or value in seen:
             highest += 1
-            new: int | str = str(highest) if rule == "str" else highest
+            new: int | str = str(highest) if rules.ids == "str" else highest
             losses.append(
                 Loss("labels.id_assigned", "labels.id", None, labels[position].key, "given a free number", "info")
             )

@@ -133,9 +133,14 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
         shown = "+".join(sample.splits) or "no split"
         lose("split", "splits", None, f"{shown} becomes {'+'.join(splits) or 'no split'}", "warning")
         changes["splits"] = splits
-    for field in ("uri", "sequence", "frame", "timestamp"):
+    if sample.uri is not None:
+        path = str(changes.get("path", sample.path))
+        if not holds.keeps_uri(sample.uri, path, plan.images and sample.image is not None):
+            lose("sample.uri", "uri", None, "not kept", "info")
+            changes["uri"] = None
+    for field in ("sequence", "frame", "timestamp"):
         if getattr(sample, field) is not None and not getattr(holds, field):
-            lose(f"sample.{field}", field, None, "not kept", "info" if field == "uri" else "warning")
+            lose(f"sample.{field}", field, None, "not kept", "warning")
             changes[field] = None
     if sample.attributes:
         changed = reduce_attributes(sample.attributes, holds.sample_attributes, {}, {}, None, lose)
@@ -168,19 +173,31 @@ def _tags(tags: tuple[Tag, ...], holds: Holds, plan: Plan, lose: LossSink) -> tu
         captions += tag.text is not None
         labels += tag.text is None
         kept.append(_tag(tag, holds, plan, lose))
-    return tuple(kept) if rules.order == "given" or len(kept) < 2 else _as_set(kept, plan, lose)
+    if len(kept) < 2 or (rules.order == "given" and rules.repeated):
+        return tuple(kept)
+    once = _once(kept, lose)
+    return tuple(once) if rules.order == "given" else _in_order(once, plan, lose)
 
 
-def _as_set(tags: list[Tag], plan: Plan, lose: LossSink) -> tuple[Tag, ...]:
-    """Each class once, in the order of the table; captions behind."""
-    place = {key: i for i, key in enumerate(plan.labels.values())}
+def _once(tags: list[Tag], lose: LossSink) -> list[Tag]:
+    """Each class once, and all captions."""
     found: dict[str | None, Tag] = {}
+    kept = []
     for tag in tags:
         if tag.text is None and found.setdefault(tag.label, tag) is not tag:
             lose("tags.label", "tags", None, "a second statement about the same class", "warning")
-    ordered = sorted(found.values(), key=lambda tag: place.get(tag.label or "", len(place)))
+        else:
+            kept.append(tag)
+    return kept
+
+
+def _in_order(tags: list[Tag], plan: Plan, lose: LossSink) -> tuple[Tag, ...]:
+    """Classes in the order of the table; captions behind."""
+    place = {key: i for i, key in enumerate(plan.labels.values())}
+    ordered = [tag for tag in tags if tag.text is None]
+    ordered.sort(key=lambda tag: place.get(tag.label or "", len(place)))
     ordered += [tag for tag in tags if tag.text is not None]
-    if len(ordered) == len(tags) and ordered != tags:
+    if ordered != tags:
         lose("tags.order", "tags", None, "the order of an image's classes", "info")
     return tuple(ordered)
 

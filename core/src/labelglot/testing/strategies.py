@@ -86,6 +86,11 @@ _fraction = st.one_of(
 )
 
 
+def _address(path: str) -> st.SearchStrategy[str]:
+    """Where an image may come from: elsewhere, or a place that leads to the same path."""
+    return st.sampled_from(["https://example.org/x.jpg?a=1&b=2", f"s3://bucket/{path}", f"gs://b/deep/{path}"])
+
+
 def _coordinate(relative: bool) -> st.SearchStrategy[float]:
     return _fraction if relative else _pixel
 
@@ -278,7 +283,7 @@ def datasets(draw: Draw, holds: Holds = EVERYTHING, max_samples: int = 3) -> Dat
             "path": path, "splits": splits, "size": size,
             "units": "relative" if size is None and draw(st.booleans()) else "pixels",
             "id": _id(draw, holds.sample_ids, ordinal * 3),
-            "uri": "https://example.org/x.jpg?a=1&b=2" if holds.uri and draw(st.booleans()) else None,
+            "uri": draw(_address(path)) if holds.uri and draw(st.booleans()) else None,
             "sequence": "seq 1" if holds.sequence and draw(st.booleans()) else None,
             "frame": draw(st.integers(0, 99)) if holds.frame and draw(st.booleans()) else None,
             "timestamp": draw(st.integers(0, 800)) / 8 if holds.timestamp and draw(st.booleans()) else None,

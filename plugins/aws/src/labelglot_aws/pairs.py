@@ -1,0 +1,143 @@
+"""Label attributes of a manifest line: a key, and beside it ``<key>-metadata`` that says how to read its value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from labelglot.plugin import Label, LabelglotError, Lines, Report, make_labels
+from labelglot.wire import json
+
+SUFFIX = "-metadata"
+TYPE = "groundtruth/"
+BOXES = "groundtruth/object-detection"
+CLASS = "groundtruth/image-classification"
+CLASSES = "groundtruth/image-classification-multilabel"
+VERIFICATION = "groundtruth/label-verification"
+IMAGE = "source-ref"
+
+
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class Pair(NamedTuple):
+    """A label attribute of a line. ``value`` is ``None`` where the job failed."""
+
+    attribute: str
+    value: Any
+    metadata: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        return str(self.metadata.get("type", ""))
+
+
+class Chosen(NamedTuple):
+    """Which attributes are read: of boxes, and of classes (``None``: none; empty: all)."""
+
+    boxes: str | None
+    classes: frozenset[str]
+
+
+class _Metadata(msgspec.Struct):
+    type: str = ""
+    names: dict[str, Any] = msgspec.field(default={}, name="class-map")
+    name: Any = msgspec.field(default=None, name="class-name")
+
+
+class _Numbered(msgspec.Struct):
+    class_id: int | str | None = None
+
+
+class _Numbers(msgspec.Struct):
+    annotations: list[_Numbered] = []
+
+
+def pairs_of(line: Mapping[str, Any]) -> list[Pair]:
+    """The label attributes of a line, in its order."""
+    return [
+        Pair(key[: -len(SUFFIX)], line.get(key[: -len(SUFFIX)]), value)
+        for key, value in line.items()
+        if key.endswith(SUFFIX) and isinstance(value, dict) and str(value.get("type", "")).startswith(TYPE)
+    ]
+
+
+class Attributes:
+    """What a first look at all lines tells: the attributes of each type in order of appearance, and their classes."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, str] = {}
+        self.names: dict[str, dict[str, int | None]] = {}
+
+    def look(self, found: Sequence[Lines]) -> Attributes:
+        for record in found:
+            for line in record.lines:
+                try:
+                    fields = json.load_fields(line.data, line.place)
+                    self._line(fields)
+                except LabelglotError:
+                    continue  # reported when the line is decoded
+        return self
+
+    def _line(self, fields: Mapping[str, msgspec.Raw]) -> None:
+        for key, value in fields.items():
+            if not key.endswith(SUFFIX):
+                continue
+            attribute = key[: -len(SUFFIX)]
+            try:
+                metadata = msgspec.json.decode(value, type=_Metadata)
+            except _BROKEN:
+                continue
+            if attribute not in fields:
+                continue
+            self.types[attribute] = metadata.type
+            known = self.names.setdefault(attribute, {})
+            for number, name in metadata.names.items():
+                known.setdefault(str(name), _whole(number))
+            if metadata.name is not None:
+                known.setdefault(str(metadata.name), _index(fields[attribute]))
+            if metadata.type == BOXES:
+                for one in _numbers(fields[attribute]):
+                    if one.class_id is not None and str(one.class_id) not in metadata.names:
+                        known.setdefault(str(one.class_id), _whole(str(one.class_id)))
+
+    def last(self, *types: str) -> str | None:
+        """The last attribute of one of these types."""
+        return next((name for name, type in reversed(self.types.items()) if type in types), None)
+
+    def labels(self, attributes: Iterable[str], place: str, owner: str, report: Report) -> Sequence[Label]:
+        """Classes of some attributes. A number that several names have counts for the first of them."""
+        given: dict[str, int | None] = {}
+        for attribute in attributes:
+            for name, number in self.names.get(attribute, {}).items():
+                if given.get(name) is None:
+                    given[name] = number
+        taken: dict[int, str] = {}
+        for name, number in given.items():
+            if number is not None and taken.setdefault(number, name) != name:
+                report.problem(
+                    f"{owner}.class-map", f"class {number} is {taken[number]!r} and {name!r}", place,
+                    action="told apart by name",
+                )  # fmt: skip
+                given[name] = None
+        return make_labels(Label(key=name, name=name, id=number) for name, number in given.items())
+
+
+def _numbers(value: msgspec.Raw) -> Iterator[_Numbered]:
+    try:
+        yield from msgspec.json.decode(value, type=_Numbers).annotations
+    except _BROKEN:
+        return
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _index(value: msgspec.Raw) -> int | None:
+    """The number of a class as the value of an image's attribute: a number, or text."""
+    return _whole(bytes(value).decode("utf-8", "replace").strip('" '))
+
+
+__all__ = ["BOXES", "CLASS", "CLASSES", "IMAGE", "SUFFIX", "TYPE", "VERIFICATION", "Attributes", "Chosen", "Pair", "pairs_of"]

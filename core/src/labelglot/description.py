@@ -151,6 +151,9 @@ def _classes(rules: LabelHolds) -> Iterable[str | None]:
     if not rules.table:
         yield "none"
         return
+    if rules.only is not None:
+        yield f"only {rules.only}"
+        return
     yield {"none": "no ids", "index": "numbered by position"}.get(rules.ids, f"ids ({rules.ids})")
     yield "ids required" if rules.ids_required else None
     yield None if rules.first_id is None else f"numbers from {rules.first_id}"
@@ -192,6 +195,7 @@ def _image(holds: Holds) -> Iterable[str | None]:
     yield "id required" if holds.sample_ids_required else None
     yield from _flags(holds, "size", "uri", "sequence", "frame", "timestamp")
     yield "fractions while the size is unknown" if holds.relative else None
+    yield from (f"{name} ({_values(kinds)})" for name, kinds in sorted(holds.sample_flags.items()))
     yield f"attributes ({_values(holds.sample_attributes)})" if holds.sample_attributes else None
     yield "unlabelled apart from empty" if holds.unlabelled else None
     yield None if holds.empty else "no images without objects"

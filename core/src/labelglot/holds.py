@@ -28,7 +28,8 @@ class LabelHolds(Frozen):
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
     ``duplicates``: two classes may share a name; ``caseless``: not even but for capital letters (they are folders).
     ``required``: every object must have a class. ``table``: false where
-    the format has no classes at all. ``parent``/``parents_are_labels``: the parent's name is kept.
+    the format has no classes at all. ``only``: the name of the one class all objects of the format have (wheat heads,
+    faces); whatever is written becomes one of these. ``parent``/``parents_are_labels``: the parent's name is kept.
     """
 
     table: bool = True
@@ -41,6 +42,7 @@ class LabelHolds(Frozen):
     duplicates: bool = False
     caseless: bool = False
     required: bool = True
+    only: str | None = None
     parent: bool = False
     color: bool = False
     keypoints: bool = False
@@ -92,6 +94,7 @@ class Holds(Frozen):
     unknown visibility count as visible; any number or none at all.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
+    ``sample_flags``: the same for attributes of images.
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
     (VOC's ``difficult`` 0).
     ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
@@ -146,6 +149,7 @@ class Holds(Frozen):
     frame: bool = False
     timestamp: bool = False
     sample_attributes: frozenset[ValueKind] = NO_VALUE
+    sample_flags: dict[str, frozenset[ValueKind]] = {}
     unlabelled: bool = False
     empty: bool = True
     naming: Naming = Naming()

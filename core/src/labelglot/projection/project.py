@@ -138,7 +138,7 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
             lose(f"sample.{field}", field, None, "not kept", "info" if field == "uri" else "warning")
             changes[field] = None
     if sample.attributes:
-        changed = reduce_attributes(sample.attributes, holds.sample_attributes, {}, {}, None, lose)
+        changed = reduce_attributes(sample.attributes, holds.sample_attributes, holds.sample_flags, {}, None, lose)
         if changed is not None:
             changes["attributes"] = changed
     if sample.extra:

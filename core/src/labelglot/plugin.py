@@ -13,13 +13,14 @@ from labelglot.formats.base import (
     WriteContext,
     image_size,
     in_pixels,
+    split_of_path,
     under,
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
-from labelglot.formats.table import Group, Row, Table, number
+from labelglot.formats.table import Group, Row, Table, first_rows, number
 from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
 from labelglot.hooks import hookimpl
 from labelglot.report import Problem, Report
@@ -110,6 +111,7 @@ __all__ = [
     "TagHolds",
     "ValueKind",
     "WriteContext",
+    "first_rows",
     "hookimpl",
     "image_size",
     "in_pixels",
@@ -120,6 +122,7 @@ __all__ = [
     "order_splits",
     "pair_by_stem",
     "shape_kinds",
+    "split_of_path",
     "split_role",
     "under",
     "with_suffix",

@@ -9,6 +9,7 @@ from labelglot.engine.convert import read, write
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Label, Sample, Tag
 from labelglot.storage import MemorySource, MemoryTarget, open_source
+from labelglot.testing import conformance
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import load, travel
 from labelglot_csv_trainers import (
@@ -20,6 +21,7 @@ from labelglot_csv_trainers import (
     YoloKeras,
     Yolov4Pytorch,
 )
+from pydantic import create_model
 
 DATA = Path(__file__).parent / "data"
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples"
@@ -286,3 +288,21 @@ def test_udacity_autti_saved_again():
     assert codes(report) == {"number": 1, "box": 1}
 
 
+
+
+def with_defaults(format, **options):
+    """The format with other defaults of its write options."""
+    made = {name: (type(value), value) for name, value in options.items()}
+    chosen = create_model("WriteOptions", __base__=format.WriteOptions, **made)
+    return type(format.__name__, (format,), {"WriteOptions": chosen})()
+
+
+class Negatives(MultilabelCsv):
+    class ReadOptions(MultilabelCsv.ReadOptions):
+        negatives: bool = True
+
+
+TestWheat2020 = conformance(with_defaults(KaggleWheat, release="2020"), max_examples=15)
+TestCrowdai = conformance(with_defaults(Udacity, table="crowdai"), max_examples=15)
+TestScores = conformance(with_defaults(MulticlassCsv, scores=True), max_examples=15)
+TestNegatives = conformance(with_defaults(Negatives, negatives=True), max_examples=15)

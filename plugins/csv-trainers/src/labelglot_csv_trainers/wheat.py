@@ -98,7 +98,7 @@ class KaggleWheat(Table):
         return ("images", *filter(None, [self.split_of(table)]), "train", "test")
 
     def image_of(self, cells: Sequence[str], columns: Mapping[str, int]) -> str | None:
-        return cells[0].strip() or None
+        return cells[0] if cells[0].strip() else None
 
     def finish(self, dataset: Dataset, columns: Mapping[str, Mapping[str, int]], context: ReadContext) -> Dataset:
         if context.options.source_is_label:

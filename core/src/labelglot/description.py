@@ -198,6 +198,7 @@ def _image(holds: Holds) -> Iterable[str | None]:
     yield from (f"{name} ({_values(kinds)})" for name, kinds in sorted(holds.sample_flags.items()))
     yield f"attributes ({_values(holds.sample_attributes)})" if holds.sample_attributes else None
     yield "unlabelled apart from empty" if holds.unlabelled else None
+    yield "the image file itself is needed" if holds.images else None
     yield None if holds.empty else "no images without objects"
 
 
@@ -207,6 +208,7 @@ def _names(naming: Naming) -> Iterable[str | None]:
     yield "may repeat in another split" if naming.scope == "split" else None
     yield None if naming.pattern is None else f"match {naming.pattern}"
     yield None if naming.suffix else "suffix not kept"
+    yield None if naming.class_folder == "none" else "in a folder of their class"
 
 
 def _splits(holds: Holds) -> Iterable[str | None]:

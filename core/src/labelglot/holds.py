@@ -69,7 +69,8 @@ class Naming(Frozen):
     """How image paths fare. ``folders``: sub-folders survive. ``unique``: what tells two images apart: the whole path,
     the path without suffix (two images a.jpg, a.png would share one annotation file), or the bare ``name``.
     ``scope``: images of different splits may share it, or not. ``pattern``: what a path must match as a whole.
-    ``suffix``: the image's suffix survives even when no image file is written.
+    ``suffix``: the image's suffix survives even when no image file is written. ``class_folder``: every image lies in a
+    folder named after the class of its first tag (or object) that has one, images without in ``no_class``.
     """
 
     folders: bool = True
@@ -77,6 +78,8 @@ class Naming(Frozen):
     scope: Literal["split", "dataset"] = "dataset"
     pattern: str | None = None
     suffix: bool = True
+    class_folder: Literal["none", "tag", "object"] = "none"
+    no_class: str = "unlabeled"
 
 
 class Holds(Frozen):
@@ -98,7 +101,8 @@ class Holds(Frozen):
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
     (VOC's ``difficult`` 0).
     ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
-    ``empty``: images without objects are kept.
+    ``empty``: images without objects are kept. ``images``: the image files are the dataset, so that an image whose file
+    is not at hand cannot be written.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
     ``size``: the image size is written; otherwise it survives only if the image itself does.
     ``relative``: coordinates of images of unknown size may be fractions or pixels, and which is written down.
@@ -152,6 +156,7 @@ class Holds(Frozen):
     sample_flags: dict[str, frozenset[ValueKind]] = {}
     unlabelled: bool = False
     empty: bool = True
+    images: bool = False
     naming: Naming = Naming()
     info: frozenset[Literal["name", "description", "version", "licenses", "url"]] = frozenset()
     extra: frozenset[str] | Literal["any"] = frozenset()

@@ -18,6 +18,12 @@ class LabelPlan(NamedTuple):
     keys: dict[str, str]
     losses: tuple[Loss, ...]
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The name in the target of each label key of the source that is still there."""
+        by_key = {label.key: label.name for label in self.labels}
+        return {old: by_key[new] for old, new in self.keys.items()}
+
 
 def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | None = None) -> LabelPlan:
     """Reduce ``labels`` to what ``holds`` declares.

@@ -214,7 +214,7 @@ def compare_labels(a: Sequence[Label], b: Sequence[Label], keys: Mapping[str, st
     for label in b:
         if label.key not in known:
             yield Change("labels", None, label.key, None, label)
-    order = [mapped[label.key] for label in a if mapped[label.key] in theirs]
+    order = list(dict.fromkeys(mapped[label.key] for label in a if mapped[label.key] in theirs))
     if order != [label.key for label in b if label.key in known]:
         yield Change("labels.order", None, None, order, [label.key for label in b])
 

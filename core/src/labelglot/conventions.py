@@ -44,6 +44,7 @@ class Convention(Frozen):
     - ``y_first``: y before x (TensorFlow, Gemini).
     - ``grid``: whole steps per unit the format can write: 0 = as many as floats have; ``decimals`` = fixed decimals;
       ``integer`` = whole numbers; ``single`` = 32-bit floats.
+    - ``nonempty``: a box that has an extent is not rounded to none; it stays one step wide.
     """
 
     form: Literal["corners", "xywh", "center"] = "corners"
@@ -55,6 +56,7 @@ class Convention(Frozen):
     decimals: int | None = None
     integer: bool = False
     single: bool = False
+    nonempty: bool = False
 
     @property
     def needs_size(self) -> bool:
@@ -95,15 +97,32 @@ class Convention(Frozen):
             x0, y0, x1, y1 = x0 + self.first, y0 + self.first, x1 + last, y1 + last
         q = self.quantise
         if self.form == "corners":
-            a, b, c, d = q(x0), q(y0), q(x1), q(y1)
+            a, b, c, d = q(x0), q(y0), self._beyond(q(x0), x0, x1), self._beyond(q(y0), y0, y1)
         elif self.form == "xywh":
             extra = 1 if self.unit == "pixels" and self.inclusive else 0
-            a, b, c, d = q(x0), q(y0), q(x1 - x0 + extra), q(y1 - y0 + extra)
+            a, b, c, d = q(x0), q(y0), self._extent(x1 - x0 + extra), self._extent(y1 - y0 + extra)
         else:
-            a, b, c, d = q((x0 + x1) / 2), q((y0 + y1) / 2), q(x1 - x0), q(y1 - y0)
+            a, b, c, d = q((x0 + x1) / 2), q((y0 + y1) / 2), self._extent(x1 - x0), self._extent(y1 - y0)
         if self.noisy:
             a, b, c, d = settle((a, b, c, d))
         return (b, a, d, c) if self.y_first else (a, b, c, d)
+
+    def _beyond(self, start: float, low: float, high: float) -> float:
+        """The maximum of a side from ``low`` to ``high`` whose minimum is written as ``start``."""
+        end = self.quantise(high)
+        least = 1 if self.inclusive else 0
+        if self.nonempty and low + 1e-9 < high + least and end + least <= start:
+            return start + self._step - least
+        return end
+
+    def _extent(self, value: float) -> float:
+        """A width or height as the format writes it."""
+        written = self.quantise(value)
+        return self._step if self.nonempty and written <= 0 < value else written
+
+    @property
+    def _step(self) -> float:
+        return 1.0 if self.integer or self.decimals is None else 10.0**-self.decimals
 
     def read_box(self, numbers: Sequence[float], size: Size | None) -> Box:
         """The canonical box of four numbers."""

@@ -151,6 +151,9 @@ def _classes(rules: LabelHolds) -> Iterable[str | None]:
     if not rules.table:
         yield "none"
         return
+    if rules.only is not None:
+        yield f"only {rules.only}"
+        return
     yield {"none": "no ids", "index": "numbered by position"}.get(rules.ids, f"ids ({rules.ids})")
     yield "ids required" if rules.ids_required else None
     yield None if rules.first_id is None else f"numbers from {rules.first_id}"
@@ -193,8 +196,10 @@ def _image(holds: Holds) -> Iterable[str | None]:
     yield from _flags(holds, "size", "sequence", "frame", "timestamp")
     yield {True: "uri", False: None, "location": "uri in place of the path"}[holds.uri]
     yield "fractions while the size is unknown" if holds.relative else None
+    yield from (f"{name} ({_values(kinds)})" for name, kinds in sorted(holds.sample_flags.items()))
     yield f"attributes ({_values(holds.sample_attributes)})" if holds.sample_attributes else None
     yield "unlabelled apart from empty" if holds.unlabelled else None
+    yield "the image file itself is needed" if holds.images else None
     yield None if holds.empty else "no images without objects"
 
 
@@ -204,6 +209,7 @@ def _names(naming: Naming) -> Iterable[str | None]:
     yield "may repeat in another split" if naming.scope == "split" else None
     yield None if naming.pattern is None else f"match {naming.pattern}"
     yield None if naming.suffix else "suffix not kept"
+    yield None if naming.class_folder == "none" else "in a folder of their class"
 
 
 def _splits(holds: Holds) -> Iterable[str | None]:

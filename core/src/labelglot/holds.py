@@ -32,7 +32,8 @@ class LabelHolds(Frozen):
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
     ``duplicates``: two classes may share a name; ``caseless``: not even but for capital letters (they are folders).
     ``required``: every object must have a class. ``table``: false where
-    the format has no classes at all. ``parent``/``parents_are_labels``: the parent's name is kept.
+    the format has no classes at all. ``only``: the name of the one class all objects of the format have (wheat heads,
+    faces); whatever is written becomes one of these. ``parent``/``parents_are_labels``: the parent's name is kept.
     """
 
     table: bool = True
@@ -45,6 +46,7 @@ class LabelHolds(Frozen):
     duplicates: bool = False
     caseless: bool = False
     required: bool = True
+    only: str | None = None
     parent: bool = False
     color: bool = False
     keypoints: bool = False
@@ -72,7 +74,8 @@ class Naming(Frozen):
     """How image paths fare. ``folders``: sub-folders survive. ``unique``: what tells two images apart: the whole path,
     the path without suffix (two images a.jpg, a.png would share one annotation file), or the bare ``name``.
     ``scope``: images of different splits may share it, or not. ``pattern``: what a path must match as a whole.
-    ``suffix``: the image's suffix survives even when no image file is written.
+    ``suffix``: the image's suffix survives even when no image file is written. ``class_folder``: every image lies in a
+    folder named after the class of its first tag (or object) that has one, images without in ``no_class``.
     """
 
     folders: bool = True
@@ -80,6 +83,8 @@ class Naming(Frozen):
     scope: Literal["split", "dataset"] = "dataset"
     pattern: str | None = None
     suffix: bool = True
+    class_folder: Literal["none", "tag", "object"] = "none"
+    no_class: str = "unlabeled"
 
 
 class Holds(Frozen):
@@ -97,10 +102,12 @@ class Holds(Frozen):
     unknown visibility count as visible; any number or none at all.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
+    ``sample_flags``: the same for attributes of images.
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
     (VOC's ``difficult`` 0).
     ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
-    ``empty``: images without objects are kept.
+    ``empty``: images without objects are kept. ``images``: the image files are the dataset, so that an image whose file
+    is not at hand cannot be written.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
     ``size``: the image size is written; otherwise it survives only if the image itself does.
     ``uri``: the address an image was given elsewhere is kept; ``"location"``: it stands in place of the path, so that only
@@ -153,8 +160,10 @@ class Holds(Frozen):
     frame: bool = False
     timestamp: bool = False
     sample_attributes: frozenset[ValueKind] = NO_VALUE
+    sample_flags: dict[str, frozenset[ValueKind]] = {}
     unlabelled: bool = False
     empty: bool = True
+    images: bool = False
     naming: Naming = Naming()
     info: frozenset[Literal["name", "description", "version", "licenses", "url"]] = frozenset()
     extra: frozenset[str] | Literal["any"] = frozenset()

@@ -13,6 +13,7 @@ from labelglot.formats.base import (
     WriteContext,
     image_size,
     in_pixels,
+    split_of_path,
     under,
     with_suffix,
 )
@@ -21,7 +22,7 @@ from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.objects import decode_objects, numbers
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
-from labelglot.formats.table import Group, Row, Table, number
+from labelglot.formats.table import Group, Row, Table, first_rows, number
 from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
 from labelglot.hooks import hookimpl
 from labelglot.projection.naming import image_stem
@@ -118,6 +119,7 @@ __all__ = [
     "ValueKind",
     "WriteContext",
     "decode_objects",
+    "first_rows",
     "hookimpl",
     "image_size",
     "image_stem",
@@ -132,6 +134,7 @@ __all__ = [
     "peek_lines",
     "place_of",
     "shape_kinds",
+    "split_of_path",
     "split_role",
     "under",
     "with_suffix",

@@ -292,7 +292,7 @@ def prepare(
         message = f"the image is called {path!r}"
         report.problem("path.unsafe", message, key=key, raw=path, action=f"written as {inside}")
 
-    names = plan_names(survey.entries, holds, single is None, unsafe)
+    names = plan_names(survey.entries, holds, single is None, unsafe, labels.names)
     report.renamed.update(names.paths)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
@@ -331,6 +331,7 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     """From the cheap index if it tells enough, else by reading everything once."""
     rules = holds.labels
     full = writer.survey == "full" or (rules.table and (not rules.unused or rules.order == "appearance"))
+    full = full or holds.naming.class_folder != "none"
     index = None if full else dataset.samples.index()
     listed = None if index is None else list(index)
     if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):

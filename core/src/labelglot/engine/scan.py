@@ -9,7 +9,7 @@ from labelglot.engine.executor import Cancel, Executor, InProcess
 from labelglot.formats.base import in_pixels
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.losses import LossSink
-from labelglot.projection.naming import Entry
+from labelglot.projection.naming import Entry, folder_class
 from labelglot.projection.project import NO_PLAN, SampleReducer
 from labelglot.report import Report
 from labelglot.schema import Dataset, Partition, Sample, labels_of
@@ -71,6 +71,7 @@ class SurveyVisitor:
     """Collects names, numbers, labels and attribute kinds as they will be after projection."""
 
     def __init__(self, holds: Holds) -> None:
+        self.holds = holds
         self.reducer = SampleReducer(holds, NO_PLAN)
         self.sink = LossSink()
 
@@ -79,7 +80,7 @@ class SurveyVisitor:
 
     def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
         annotations = sample.annotations or ()
-        state.entries.append(Entry(sample.key, sample.path, sample.splits, sample.id))
+        state.entries.append(Entry(sample.key, sample.path, sample.splits, sample.id, folder_class(sample, self.holds)))
         state.numbers.append(len(annotations))
         for key in labels_of(sample):
             state.seen.setdefault(key)

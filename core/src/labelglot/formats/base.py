@@ -19,7 +19,7 @@ from labelglot.holds import Holds
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
-from labelglot.schema import Dataset, Info, Label, Sample
+from labelglot.schema import Dataset, Info, Label, Sample, split_role
 from labelglot.storage import Source, clean_foreign, safe_relative
 from pydantic import BaseModel, ConfigDict
 
@@ -359,6 +359,18 @@ def under(folder: str, path: str) -> str:
 def with_suffix(path: str, suffix: str) -> str:
     """``path`` with its last suffix replaced (names may hold further dots)."""
     return stem(path) + suffix
+
+
+def split_of_path(path: str, starts: Sequence[str] = (), ends: Sequence[str] = ()) -> str | None:
+    """The split a document stands for: its file name without ``starts``, ``ends`` and suffix, else its folder; ``None``
+    if neither is some kind of train, val or test.
+    """
+    folder, _, name = path.rpartition("/")
+    name = stem(name)
+    name = next((name[len(start) :] for start in starts if name.startswith(start)), name)
+    name = next((name[: -len(end)] for end in ends if name.endswith(end)), name)
+    parent = folder.rpartition("/")[2]
+    return next((word for word in (name, parent) if split_role(word) is not None), None)
 
 
 def in_pixels(sample: Sample) -> Sample:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -51,6 +52,10 @@ class Table(Format):
         """The split a table stands for: its file name says it, or its folder."""
         return None
 
+    def folders(self, table: str) -> Sequence[str]:
+        """Where the images of a table may be besides its own folder; to be given to :meth:`ReadContext.place` too."""
+        return ()
+
     def delimiter_of(self, head: bytes) -> str:
         """What separates the cells of a table that begins with these bytes."""
         return self.delimiter
@@ -62,6 +67,14 @@ class Table(Format):
     def labels(self, context: ReadContext) -> Sequence[Label | str] | None:
         """The class table if there is one, else ``None``: classes are collected in order of appearance."""
         return None
+
+    def header_for(self, context: WriteContext) -> Sequence[str]:
+        """The header row to write; empty if there is none."""
+        return self.header if self.has_header else ()
+
+    def finish(self, dataset: Dataset, columns: Mapping[str, Mapping[str, int]], context: ReadContext) -> Dataset:
+        """The dataset with what the headers say of it as a whole. ``columns``: those of each table."""
+        return dataset
 
     @abstractmethod
     def image_of(self, cells: Sequence[str], columns: Mapping[str, int]) -> str | None:
@@ -86,11 +99,11 @@ class Table(Format):
             found, names = self._read_table(table, context)
             groups += found
             columns[table] = names
-        images = ((group.table.rpartition("/")[0], group.image) for group in groups)
+        images = ((group.table.rpartition("/")[0], group.image, self.folders(group.table)) for group in groups)
         context.reserve(images, addresses=self.holds.uri == "location")
         labels = self.labels(context)
         dataset = Dataset(Records(groups, _GroupDecoder(self, context, columns)), labels or ())
-        return dataset if labels is not None else dataset.replace(labels_complete=False)
+        return self.finish(dataset if labels is not None else dataset.replace(labels_complete=False), columns, context)
 
     def _read_table(self, table: str, context: ReadContext) -> tuple[list[Group], Mapping[str, int]]:
         rows: dict[str, list[Row]] = {}
@@ -125,22 +138,24 @@ class Table(Format):
         return self.has_header
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+        yield Piece(self.table_path(sample.split, context), self.spell(self.rows(sample, context)).encode())
+
+    def spell(self, rows: Iterable[Sequence[object]]) -> str:
+        """Rows as lines of text."""
         text = io.StringIO()
         writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.newline, quoting=self.quoting)  # type: ignore[arg-type]
-        writer.writerows(self.rows(sample, context))
-        yield Piece(self.table_path(sample.split, context), text.getvalue().encode())
+        writer.writerows(rows)
+        return text.getvalue()
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         paths = [self.table_path(split, context) for split in context.splits] or [self.table_path(None, context)]
         for path in dict.fromkeys([*paths, *pieces.slots()]):
-            yield File(path, self._document(path, pieces))
+            yield File(path, self._document(path, context, pieces))
 
-    def _document(self, path: str, pieces: Pieces) -> Iterator[bytes]:
-        if self.has_header:
-            text = io.StringIO()
-            writer = csv.writer(text, delimiter=self.delimiter, lineterminator=self.newline, quoting=self.quoting)  # type: ignore[arg-type]
-            writer.writerow(self.header)
-            yield text.getvalue().encode()
+    def _document(self, path: str, context: WriteContext, pieces: Pieces) -> Iterator[bytes]:
+        header = self.header_for(context)
+        if header:
+            yield self.spell([header]).encode()
         yield from pieces.stream(path)
 
 
@@ -157,6 +172,18 @@ class _GroupDecoder:
         return None if sample is None else in_pixels(sample)
 
 
+def first_rows(head: bytes, delimiter: str = ",", most: int = 8) -> list[list[str]]:
+    """The first rows of a table from its first bytes, without one that is cut off. For :meth:`Format.detect`."""
+    lines = head.decode("utf-8-sig", "replace").replace("\0", "").splitlines(keepends=True)
+    if len(lines) > 1 and not lines[-1].endswith(("\n", "\r")):
+        lines.pop()
+    try:
+        rows = [row for row in itertools.islice(csv.reader(lines, delimiter=delimiter), most) if row]
+    except csv.Error:
+        return []
+    return rows
+
+
 def number(text: str) -> Any:
     """A cell as int where it is written as one, else float. Raises ValueError."""
     try:
@@ -165,4 +192,4 @@ def number(text: str) -> Any:
         return float(text)
 
 
-__all__ = ["Group", "Row", "Table", "number"]
+__all__ = ["Group", "Row", "Table", "first_rows", "number"]

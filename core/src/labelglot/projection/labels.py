@@ -18,6 +18,12 @@ class LabelPlan(NamedTuple):
     keys: dict[str, str]
     losses: tuple[Loss, ...]
 
+    @property
+    def names(self) -> dict[str, str]:
+        """The name in the target of each label key of the source that is still there."""
+        by_key = {label.key: label.name for label in self.labels}
+        return {old: by_key[new] for old, new in self.keys.items()}
+
 
 def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | None = None) -> LabelPlan:
     """Reduce ``labels`` to what ``holds`` declares.
@@ -30,6 +36,8 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
     if not rules.table:
         losses += [Loss("labels", "labels", None, label.key, "the target has no classes") for label in kept]
         return LabelPlan((), {}, tuple(losses))
+    if rules.only is not None:
+        return _only(kept, rules.only, holds, used)
     if used is not None and not rules.unused:
         present = set(used)
         for label in kept:
@@ -56,6 +64,22 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
         for label, key, name, id_ in zip(ordered, keys, names, ids, strict=True)
     )
     return LabelPlan(result, mapping, tuple(losses))
+
+
+def _only(labels: Sequence[Label], only: str, holds: Holds, used: Sequence[str] | None) -> LabelPlan:
+    """All classes become the one the format is about."""
+    losses = [] if labels else [Loss("labels.added", "labels", None, only, "the class of all objects", "info")]
+    first: Label | None = None
+    for label in labels:
+        if label.name != only:
+            detail = f"all objects are of the class {only!r}"
+            losses.append(Loss("labels.only", "labels.name", None, label.key, detail, "warning"))
+        if label.id is not None:
+            losses.append(Loss("labels.id", "labels.id", None, label.key, "ids of classes are not kept", "info"))
+        reduced = _fields(label, only, only, None, holds, losses)
+        first = first or reduced
+    table = (first or Label(key=only, name=only),)
+    return LabelPlan(table, {label.key: only for label in labels}, tuple(losses))
 
 
 def _by_appearance(labels: list[Label], used: Sequence[str]) -> list[Label]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from labelglot.errors import UnsafePath
 from labelglot.holds import Holds, Naming
 from labelglot.schema.base import Id
-from labelglot.schema.sample import order_splits, split_role
+from labelglot.schema.sample import Sample, order_splits, split_role
 from labelglot.storage.paths import clean_foreign, safe_relative
 
 
@@ -131,6 +131,17 @@ class Entry(NamedTuple):
     path: str
     splits: tuple[str, ...]
     id: Id | None = None
+    label: str | None = None
+    """Key of the class whose folder the image lies in, see :func:`folder_class`."""
+
+
+def folder_class(sample: Sample, holds: Holds) -> str | None:
+    """The class whose folder the target puts an image into, if it has such folders."""
+    if holds.naming.class_folder == "object":
+        return next((a.label for a in sample.annotations or () if a.label is not None), None)
+    if holds.naming.class_folder == "tag":
+        return next((tag.label for tag in sample.tags if tag.label is not None and not tag.negative), None)
+    return None
 
 
 class Names(NamedTuple):
@@ -198,12 +209,16 @@ def _shortened(part: str) -> str:
 
 
 def plan_names(
-    entries: Iterable[Entry], holds: Holds, folders: bool = True, unsafe: Callable[[str, str, str], None] | None = None
+    entries: Iterable[Entry],
+    holds: Holds,
+    folders: bool = True,
+    unsafe: Callable[[str, str, str], None] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Names:
     """Give every sample a path the target can keep apart and that stays inside it.
 
     ``folders``: the target can have folders. ``unsafe`` is called with key, path and new path of names that leave the
-    root.
+    root. ``labels``: names of the classes in the target, for formats with a folder per class.
     """
     listed = list(entries)
     split_folders = folders and fits_split_folders(listed, holds)
@@ -215,7 +230,7 @@ def plan_names(
     seen: set[tuple[str | None, Id]] = set()
     highest, renumber = 0, False
     lost_splits = holds.splits == "none" and holds.naming.folders
-    for ordinal, (key, path, written, id_) in enumerate(listed):
+    for ordinal, (key, path, written, id_, label) in enumerate(listed):
         split = next(iter(target_splits(written, holds)), None)
         splits.setdefault(split)
         inside = contained(path)
@@ -224,6 +239,9 @@ def plan_names(
         wanted = inside or f"image_{ordinal}"
         if lost_splits and written:
             wanted = f"{fit(written[0], holds.split_names or SPLIT_FOLDER, 'split')}/{wanted}"
+        if holds.naming.class_folder != "none":
+            top = (labels or {}).get(label or "", holds.naming.no_class)
+            wanted = wanted if wanted.startswith(f"{top}/") else f"{top}/{wanted}"
         given = names.assign(wanted, split, ordinal)
         if given != path:
             paths[key] = given

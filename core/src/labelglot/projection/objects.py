@@ -169,7 +169,10 @@ class ObjectReducer:
         holds = self.holds
         changes: dict[str, Any] = {}
         if a.label is None:
-            if holds.labels.required and holds.labels.table:
+            if holds.labels.only is not None:
+                self._lose("label.only", "label", f"all objects are of the class {holds.labels.only!r}", "info")
+                changes["label"] = holds.labels.only
+            elif holds.labels.required and holds.labels.table:
                 self._lose("label.missing", "annotation", "an object without class cannot be written", "warning")
                 return Reduced(None, tuple(self._losses))
         elif not holds.labels.table:

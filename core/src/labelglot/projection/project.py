@@ -9,7 +9,7 @@ from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
 from labelglot.projection.losses import LossList, LossSink
-from labelglot.projection.naming import Entry, image_stem, plan_names, target_splits
+from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
 from labelglot.projection.objects import Frame, ObjectReducer
 from labelglot.report import Loss
 from labelglot.schema.annotation import Annotation, Tag
@@ -67,6 +67,9 @@ class SampleReducer:
         holds, plan = self.holds, self.plan
         if not sample.annotations and not sample.tags and not holds.empty:
             lose("sample.empty", "sample", None, "images without objects cannot be written", "warning")
+            return None, ()
+        if holds.images and not (plan.images and sample.image is not None):
+            lose("sample.image", "sample", None, "its image file is what is written, and that is not at hand", "warning")
             return None, ()
         changes: dict[str, object] = {}
         _identity(sample, holds, plan, ordinal, changes, lose)
@@ -143,7 +146,7 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
             lose(f"sample.{field}", field, None, "not kept", "warning")
             changes[field] = None
     if sample.attributes:
-        changed = reduce_attributes(sample.attributes, holds.sample_attributes, {}, {}, None, lose)
+        changed = reduce_attributes(sample.attributes, holds.sample_attributes, holds.sample_flags, {}, None, lose)
         if changed is not None:
             changes["attributes"] = changed
     if sample.extra:
@@ -276,9 +279,10 @@ def project_dataset(
     """Reduce a whole dataset in memory: what a round trip through a format that holds ``holds`` must return."""
     samples = tuple(dataset)
     complete = dataset.complete()
-    names = plan_names((Entry(s.key, s.path, s.splits, s.id) for s in samples), holds)
-    holds = names.holds
     labels = project_labels(complete.labels, holds, used_after(samples, holds))
+    listed = (Entry(s.key, s.path, s.splits, s.id, folder_class(s, holds)) for s in samples)
+    names = plan_names(listed, holds, labels=labels.names)
+    holds = names.holds
     info, info_losses = project_info(dataset.info, holds)
     losses = list(labels.losses) + list(info_losses)
     highest = max((a.id for s in samples for a in s.annotations or () if isinstance(a.id, int)), default=0)

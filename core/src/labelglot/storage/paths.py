@@ -16,6 +16,13 @@ _RESERVED = frozenset(
 )
 
 
+FOLDER = (
+    r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))(?![.\s])"
+    r'[^/\\:*?"<>|\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,60}(?<![.\s])'
+)
+"""Names that are a folder on any system, as a regular expression."""
+
+
 def safe_relative(name: str) -> str:
     """``name`` as a posix relative path. Raises :class:`UnsafePath` if it is absolute, has a drive, ``..``, control
     characters, or nothing in it. Backslashes are separators (files written on Windows), ``./`` is removed.

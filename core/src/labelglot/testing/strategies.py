@@ -287,7 +287,7 @@ def datasets(draw: Draw, holds: Holds = EVERYTHING, max_samples: int = 3) -> Dat
             "sequence": "seq 1" if holds.sequence and draw(st.booleans()) else None,
             "frame": draw(st.integers(0, 99)) if holds.frame and draw(st.booleans()) else None,
             "timestamp": draw(st.integers(0, 800)) / 8 if holds.timestamp and draw(st.booleans()) else None,
-            "attributes": _attributes(draw, holds.sample_attributes, {}),
+            "attributes": _attributes(draw, holds.sample_attributes, holds.sample_flags),
             "tags": _tags(draw, holds, labels),
         }  # fmt: skip
         if with_images and size is not None:

@@ -93,7 +93,8 @@ class Holds(Frozen):
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
-    (VOC's ``difficult`` 0).
+    (VOC's ``difficult`` 0). ``implied``: attributes that all objects of a class have by being of it, and need not be
+    written (``{"DontCare": {"ignore": True}}``).
     ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
     ``empty``: images without objects are kept.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
@@ -123,6 +124,7 @@ class Holds(Frozen):
     attributes: frozenset[ValueKind] = NO_VALUE
     flags: dict[str, frozenset[ValueKind]] = {}
     defaults: dict[str, Attribute] = {}
+    implied: dict[str, dict[str, Attribute]] = {}
     score: bool = False
     text: bool = False
     ids: IdKind = "none"

@@ -17,6 +17,7 @@ from labelglot.formats.base import (
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
+from labelglot.formats.mirrored import Mirrored
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, number
@@ -83,6 +84,7 @@ __all__ = [
     "LabelglotError",
     "Mask",
     "Match",
+    "Mirrored",
     "Naming",
     "Options",
     "Pair",

@@ -13,7 +13,7 @@ class Plain(Mirrored):
     id, name = "plain", "Plain"
     file_folders = ("ann",)
 
-    def parse(self, data, place, key, report):
+    def parse(self, data, pair, report):
         return {"annotations": ()}
 
     def encode_file(self, sample, context):

@@ -34,8 +34,8 @@ class Mirrored(PerImage):
     suffix: ClassVar[str] = ".txt"
 
     @abstractmethod
-    def parse(self, data: bytes, place: str, key: str, report: Report) -> Mapping[str, Any]:
-        """Fields of the sample ``key`` that the annotation file at ``place`` tells."""
+    def parse(self, data: bytes, pair: Pair, report: Report) -> Mapping[str, Any]:
+        """Fields of the sample that the annotation file tells."""
 
     def is_annotation(self, source: Source, path: str) -> bool:
         """Whether a file outside of ``file_folders`` is an annotation file; asked where there is no such folder."""
@@ -150,7 +150,7 @@ class Mirrored(PerImage):
 
     def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
         path = pair.path or ""
-        fields = {} if data is None else self.parse(data, pair.annotation or "", path, report)
+        fields = {} if data is None else self.parse(data, pair, report)
         image = None if pair.image is None else SourceImage(context.source, pair.image)
         return Sample(path=path, image=image, splits=pair.splits, **fields)
 

@@ -14,6 +14,7 @@ from labelglot.plugin import (
     Match,
     Mirrored,
     Naming,
+    Pair,
     Report,
     RotatedBox,
     Sample,
@@ -68,7 +69,7 @@ class Dota(Mirrored):
             "," not in first and found is not None and re.fullmatch(r"-?[\d.]+", found.label or "") is None
         )
 
-    def parse(self, data: bytes, place: str, key: str, report: Report) -> Mapping[str, Any]:
+    def parse(self, data: bytes, pair: Pair, report: Report) -> Mapping[str, Any]:
         about: dict[str, str] = {}
         found: list[Annotation] = []
         for at, line in lines(data):
@@ -80,7 +81,7 @@ class Dota(Mirrored):
                 found.append(annotation)
             else:
                 report.problem(
-                    "dota.line", "not eight finite numbers and a class", f"{place}:{at}", severity="error", key=key,
+                    "dota.line", "not eight finite numbers and a class", f"{pair.annotation}:{at}", severity="error", key=pair.path,
                     raw=line, action="skipped",
                 )  # fmt: skip
         return {"annotations": tuple(found), "extra": {"dota": about} if about else {}}

@@ -14,6 +14,7 @@ from labelglot.plugin import (
     Mirrored,
     Naming,
     Options,
+    Pair,
     Report,
     Sample,
     Source,
@@ -83,8 +84,8 @@ class Kitti(Mirrored):
         first = next((line.split() for _, line in lines(source.head(path, 1024))), [""])
         return FIELDS <= len(_split(first)[1]) <= FIELDS + 1 and not _is_number(first[0])
 
-    def parse(self, data: bytes, place: str, key: str, report: Report) -> Mapping[str, Any]:
-        found = (_annotation(line, f"{place}:{at}", key, report) for at, line in lines(data))
+    def parse(self, data: bytes, pair: Pair, report: Report) -> Mapping[str, Any]:
+        found = (_annotation(line, f"{pair.annotation}:{at}", pair.path or "", report) for at, line in lines(data))
         return {"annotations": tuple(a for a in found if a is not None)}
 
     def encode_file(self, sample: Sample, context: WriteContext) -> bytes:

@@ -178,6 +178,9 @@ def _attributes(holds: Holds) -> str:
     named = [f"{name} ({_values(kinds)})" for name, kinds in sorted(holds.flags.items())]
     if holds.attributes:
         named.append(f"any name ({_values(holds.attributes)})")
+    implied = [f"{name} of {label}" for label, said in sorted(holds.implied.items()) for name in sorted(said)]
+    if implied:
+        named.append(f"{', '.join(implied)} (said by the class)")
     written = [f"{name} = {value}" for name, value in sorted(holds.defaults.items())]
     return ", ".join(named) + (f"; written where absent: {', '.join(written)}" if written else "")
 

@@ -104,7 +104,8 @@ class Holds(Frozen):
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
     ``sample_flags``: the same for attributes of images.
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
-    (VOC's ``difficult`` 0).
+    (VOC's ``difficult`` 0). ``implied``: attributes that all objects of a class have by being of it, and need not be
+    written (``{"DontCare": {"ignore": True}}``).
     ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
     ``empty``: images without objects are kept. ``images``: the image files are the dataset, so that an image whose file
     is not at hand cannot be written.
@@ -137,6 +138,7 @@ class Holds(Frozen):
     attributes: frozenset[ValueKind] = NO_VALUE
     flags: dict[str, frozenset[ValueKind]] = {}
     defaults: dict[str, Attribute] = {}
+    implied: dict[str, dict[str, Attribute]] = {}
     score: bool = False
     text: bool = False
     ids: IdKind = "none"

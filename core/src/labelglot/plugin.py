@@ -21,6 +21,8 @@ from labelglot.formats.document import Content, Document
 from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.objects import decode_objects, numbers
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
+from labelglot.formats.mirrored import Mirrored
+from labelglot.formats.per_image import Pair, PerImage, pair_by_stem
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
 from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
@@ -91,6 +93,7 @@ __all__ = [
     "Lines",
     "Mask",
     "Match",
+    "Mirrored",
     "Naming",
     "Options",
     "Pair",

@@ -88,7 +88,9 @@ class NamePlan:
 
     def _shared(self, name: str) -> tuple[str, ...]:
         """What two images must not share: a.b.jpg and, if it has no image file, a.b are both a.b to such a format."""
-        return (name,) if self.naming.unique == "path" else (stem(name), image_stem(name))
+        if self.naming.unique == "path":
+            return (name,)
+        return (stem(name), image_stem(name)) if self.naming.suffix else (image_stem(name),)
 
     def _candidates(self, candidate: str, path: str, ordinal: int) -> Iterable[str]:
         yield candidate

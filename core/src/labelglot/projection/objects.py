@@ -402,12 +402,19 @@ class ObjectReducer:
     def _facts(self, a: Annotation, changes: dict[str, Any]) -> bool:
         """Everything but geometry and class. Returns whether the object needs an id."""
         holds, lose = self.holds, self._lose
-        if a.attributes:
-            self._looked |= looks_at_values(a.attributes, holds.attributes, holds.flags, holds.defaults)
+        if holds.implied and a.label is not None:
+            self._looked = True
+        implied = holds.implied.get(self.labels.get(a.label, a.label), {}) if holds.implied and a.label else {}
+        if a.attributes or implied:
+            said = {name: value for name, value in a.attributes.items() if name not in implied} if implied else a.attributes
+            self._looked |= looks_at_values(said, holds.attributes, holds.flags, holds.defaults)
             sink = _Unplaced(self._losses)
-            changed = reduce_attributes(a.attributes, holds.attributes, holds.flags, holds.defaults, None, sink)
-            if changed is not None:
-                changes["attributes"] = changed
+            changed = reduce_attributes(said, holds.attributes, holds.flags, holds.defaults, None, sink)
+            for name, value in implied.items():
+                if name not in a.attributes or (a.attributes[name], type(a.attributes[name])) != (value, type(value)):
+                    lose(f"attributes.{name}", f"attributes.{name}", f"{value!r}, which the class says", "info")
+            if changed is not None or len(said) < len(a.attributes) or implied:
+                changes["attributes"] = {**(said if changed is None else changed), **implied}
         if a.extra:
             reduced, gone = reduce_extra(a.extra, holds)
             for owner in gone:

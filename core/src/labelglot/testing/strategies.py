@@ -184,7 +184,7 @@ def _labels(draw: Draw, holds: Holds) -> tuple[Label, ...]:
     rules = holds.labels
     if not rules.table:
         return ()
-    names = draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=4, unique=not rules.duplicates))
+    names = draw(st.lists(st.sampled_from((*_NAMES, *holds.implied)), min_size=1, max_size=4, unique=not rules.duplicates))
     gap = draw(st.integers(0, 3))
     ids_kind = {"index": "none"}.get(rules.ids, rules.ids)
     found = []

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 LINE = r"(?![\s\ufeff])[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+(?<!\s)"
 """Names that survive as a line of text: no control characters, no blanks at either end."""
 
+WORD = r"[^\s\x00-\x1f\x7f-\x9f\ufeff\ud800-\udfff]+"
+"""Names that survive as one of several words in a line: no blanks at all."""
+
 
 def spell(value: float) -> str:
     """The shortest text that reads back as the same number; whole numbers without point."""

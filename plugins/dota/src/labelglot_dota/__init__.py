@@ -1,0 +1,5 @@
+"""DOTA rotated boxes."""
+
+from labelglot_dota.dota import Dota
+
+__all__ = ["Dota"]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from labelglot.geometry.box import Box, Ring
+from labelglot.tolerance import close
 
 Affine = Sequence[Sequence[float]]
 
@@ -119,7 +120,7 @@ def is_upright(ring: Ring) -> bool:
     if len(ring) != 8:
         return False
     ax, ay, bx, by, cx, cy, dx, dy = ring
-    return ay == by and bx == cx and cy == dy and dx == ax
+    return close(ay, by) and close(bx, cx) and close(cy, dy) and close(dx, ax)
 
 
 def nest(rings: Sequence[Ring]) -> tuple[tuple[Ring, ...], ...]:

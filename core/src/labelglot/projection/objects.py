@@ -154,8 +154,10 @@ class ObjectReducer:
                 made = self._unbind(made, position, lose)
             kept.append(made)
             trace.append(position)
-            for shape in pieces[1:]:
-                kept.append(made.replace(shape=shape, id=None))
+            for further, shape in enumerate(pieces[1:], 2):
+                # Texts can be told apart for ever; numbers would run into those of other images.
+                named = f"{made.id}.{further}" if self.holds.ids_required and isinstance(made.id, str) else None
+                kept.append(made.replace(shape=shape, id=named))
                 trace.append(position)
                 lose("shape.parts", "annotation", None, "further parts become objects of their own", "warning")
         return tuple(kept), tuple(trace)

@@ -96,11 +96,15 @@ class Holds(Frozen):
     ``bare``: objects without any geometry can be written.
     ``boxes``, ``points``: spelling and precision of coordinates.
     ``polygon_parts``: false: each part becomes an object of its own, or, with ``join_parts``, all are joined into one
-    ring by bridges of no width. ``inside``: boxes and polygons are cut at the edge of the image.
+    ring by bridges of no width. ``polygon_nested``: rings are written one after the other and filled by the even-odd
+    rule, so that one inside another is a hole; polygons meant otherwise become a mask, or an object for each part.
+    ``inside``: boxes and polygons are cut at the edge of the image.
     ``several_points``: false: each loose point becomes an object of its own.
-    ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); any number, but ``given`` for each point, so that points of
-    unknown visibility count as visible; any number or none at all.
+    ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); 0, 1 or 2 ``stated`` for each point, or any number
+    ``given`` for each, so that points of unknown visibility count as visible; any number or none at all.
+    ``absent_points``: keypoints of visibility 0 keep their place; otherwise it becomes 0, 0.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
+    ``cuboids``: any eight corners, or two upright rectangles (``faces``); others become boxes.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
     ``sample_flags``: the same for attributes of images.
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
@@ -129,11 +133,14 @@ class Holds(Frozen):
     polygon_parts: bool = True
     join_parts: bool = False
     polygon_holes: bool = True
+    polygon_nested: bool = False
     inside: bool = False
     rotated_angle: bool = False
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"
-    keypoint_visibility: Literal["none", "coco", "given", "any"] = "any"
+    cuboids: Literal["any", "faces"] = "any"
+    keypoint_visibility: Literal["none", "coco", "stated", "given", "any"] = "any"
+    absent_points: bool = True
     labels: LabelHolds = LabelHolds()
     attributes: frozenset[ValueKind] = NO_VALUE
     flags: dict[str, frozenset[ValueKind]] = {}

@@ -161,14 +161,14 @@ def _corners(ring: list[tuple[int, int]]) -> Ring:
 
 def _assign(outers: list[Ring], holes: list[Ring]) -> list[tuple[Ring, tuple[Ring, ...]]]:
     """Give each hole to the smallest outer ring around it."""
-    from labelglot.geometry.ring import ring_area
+    from labelglot.geometry.ring import is_inside, ring_area
 
     members: list[list[Ring]] = [[] for _ in outers]
     order = sorted(range(len(outers)), key=lambda i: ring_area(outers[i]))
     for hole in holes:
         x, y = _inner_point(hole)
         for i in order:
-            if _inside(x, y, outers[i]):
+            if is_inside(x, y, outers[i]):
                 members[i].append(hole)
                 break
     return [(outer, tuple(found)) for outer, found in zip(outers, members, strict=True)]
@@ -178,12 +178,3 @@ def _inner_point(ring: Ring) -> tuple[float, float]:
     """The middle of a pixel just inside a hole's topmost, leftmost corner."""
     y, x = min(zip(ring[1::2], ring[::2], strict=True))
     return x + 0.5, y + 0.5
-
-
-def _inside(x: float, y: float, ring: Ring) -> bool:
-    inside = False
-    xs, ys = ring[::2], ring[1::2]
-    for i in range(len(xs)):
-        if (ys[i] > y) != (ys[i - 1] > y) and x < xs[i] + (y - ys[i]) * (xs[i - 1] - xs[i]) / (ys[i - 1] - ys[i]):
-            inside = not inside
-    return inside

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from labelglot.geometry.box import Box, Ring
+from labelglot.tolerance import close
 
 Affine = Sequence[Sequence[float]]
 
@@ -102,6 +103,52 @@ def is_self_crossing(ring: Ring) -> bool:
                 continue
             return True
     return False
+
+
+def is_inside(x: float, y: float, ring: Ring) -> bool:
+    """Whether a point lies in a ring, by the even-odd rule."""
+    inside = False
+    xs, ys = ring[::2], ring[1::2]
+    for i in range(len(xs)):
+        if (ys[i] > y) != (ys[i - 1] > y) and x < xs[i] + (y - ys[i]) * (xs[i - 1] - xs[i]) / (ys[i - 1] - ys[i]):
+            inside = not inside
+    return inside
+
+
+def is_upright(ring: Ring) -> bool:
+    """Whether four corners are those of an upright box, the first two on a level."""
+    if len(ring) != 8:
+        return False
+    ax, ay, bx, by, cx, cy, dx, dy = ring
+    return close(ay, by) and close(bx, cx) and close(cy, dy) and close(dx, ax)
+
+
+def nest(rings: Sequence[Ring]) -> tuple[tuple[Ring, ...], ...]:
+    """Parts (outer ring, its holes) of rings that are filled by the even-odd rule: a ring inside another is a hole of it,
+    one inside a hole is a part again. The order is kept.
+    """
+    if len(rings) == 1:
+        return ((rings[0],),)
+    areas = [ring_area(ring) for ring in rings]
+    bounds = [ring_bounds(ring) if ring else (0.0, 0.0, 0.0, 0.0) for ring in rings]
+    around = [[j for j in range(len(rings)) if _lies_in(i, j, rings, areas, bounds)] for i in range(len(rings))]
+    holes: dict[int, list[Ring]] = {i: [] for i in range(len(rings)) if len(around[i]) % 2 == 0}
+    for i, outer in enumerate(around):
+        if i in holes:
+            continue
+        owners = [j for j in outer if j in holes]
+        if owners:
+            holes[min(owners, key=areas.__getitem__)].append(rings[i])
+        else:
+            holes[i] = []
+    return tuple((rings[i], *holes[i]) for i in sorted(holes))
+
+
+def _lies_in(i: int, j: int, rings: Sequence[Ring], areas: Sequence[float], bounds: Sequence[Box]) -> bool:
+    a, b = bounds[i], bounds[j]
+    if areas[i] >= areas[j] or a[0] < b[0] or a[1] < b[1] or a[2] > b[2] or a[3] > b[3]:
+        return False
+    return all(is_inside(x, y, rings[j]) for x, y in points(rings[i]))
 
 
 def _cross(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], d: tuple[float, float]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
-from labelglot.geometry import bridge
+from labelglot.geometry import bridge, is_upright, nest
 from labelglot.holds import GeometryKind, Holds
 from labelglot.projection import ladder
 from labelglot.projection.coordinates import cut_at, map_points, near, numbers, respell
@@ -15,7 +15,7 @@ from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
-from labelglot.schema.shape import Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
+from labelglot.schema.shape import Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close
 
 Signature = tuple[bool, str | None, bool]
@@ -154,8 +154,10 @@ class ObjectReducer:
                 made = self._unbind(made, position, lose)
             kept.append(made)
             trace.append(position)
-            for shape in pieces[1:]:
-                kept.append(made.replace(shape=shape, id=None))
+            for further, shape in enumerate(pieces[1:], 2):
+                # Texts can be told apart for ever; numbers would run into those of other images.
+                named = f"{made.id}.{further}" if self.holds.ids_required and isinstance(made.id, str) else None
+                kept.append(made.replace(shape=shape, id=named))
                 trace.append(position)
                 lose("shape.parts", "annotation", None, "further parts become objects of their own", "warning")
         return tuple(kept), tuple(trace)
@@ -205,17 +207,22 @@ class ObjectReducer:
         details: dict[str, str] = {}
         if isinstance(shape, Ellipse) and holds.ellipses != "any":
             shape = self._fit_ellipse(shape, details, frame)
+        slots = holds.geometry
+        if isinstance(shape, Cuboid) and holds.cuboids == "faces":
+            self._looked = True
+            if not all(map(is_upright, (shape.corners[:8], shape.corners[8:]))):
+                slots = tuple(slot - {"cuboid"} for slot in slots)
         parts: Mapping[str, Any] = {"box": box, "shape": shape, "keypoints": keypoints}
         signature = (box is not None, None if shape is None else shape.kind, keypoints is not None)
-        for part, slot, native in allocate(holds.geometry, signature):
+        for part, slot, native in allocate(slots, signature):
             value = parts[part]
-            found = value if native else self._step(value, holds.geometry[slot], frame)
+            found = value if native else self._step(value, slots[slot], frame)
             if found is None:
                 continue
             if isinstance(found, Polygon):
-                fitted = self._fit_polygon(found, holds.geometry[slot], frame)
+                fitted = self._fit_polygon(found, slots[slot], frame)
                 if fitted[0] is not found and native:
-                    details[part] = "holes" if found.has_holes else "parts"
+                    details[part] = "nested" if holds.polygon_nested else "holes" if found.has_holes else "parts"
                 found = fitted[0]
                 pieces = fitted if len(fitted) > 1 else []
             elif isinstance(found, Points) and not holds.several_points:
@@ -263,13 +270,16 @@ class ObjectReducer:
 
     def _fit_polygon(self, polygon: Polygon, slot: frozenset[GeometryKind], frame: Frame) -> list[Shape]:
         """The polygon in the pieces the target can write; a mask where it has holes and a mask can be written."""
-        if polygon.has_holes and not self.holds.polygon_holes:
+        nested = self.holds.polygon_nested
+        if nested and nest([ring for part in polygon.parts for ring in part]) == polygon.parts:
+            return [polygon]
+        if nested or (polygon.has_holes and not self.holds.polygon_holes):
             if "mask" in slot:
                 mask = ladder.convert(polygon, "mask", frame.size, frame.source_relative)
                 if mask is not None:
                     return [cast(Mask, mask)]
-            polygon = Polygon(parts=tuple(part[:1] for part in polygon.parts))
-        if len(polygon.parts) > 1 and not self.holds.polygon_parts:
+            polygon = Polygon(parts=tuple(part if nested and nest(part) == (part,) else part[:1] for part in polygon.parts))
+        if len(polygon.parts) > 1 and (nested or not self.holds.polygon_parts):
             if self.holds.join_parts:
                 return [Polygon(parts=((bridge([part[0] for part in polygon.parts]),),))]
             return [Polygon(parts=(part,)) for part in polygon.parts]
@@ -296,9 +306,12 @@ class ObjectReducer:
         lose = self._lose
         if a.shape is not None and result["shape"] is not a.shape:
             detail = details.get("shape", "not kept")
-            code = f"shape.{detail}" if detail in ("holes", "parts") else f"shape.{a.shape.kind}"
+            code = f"shape.{detail}" if detail in ("holes", "parts", "nested") else f"shape.{a.shape.kind}"
             parts = "parts are joined by bridges" if self.holds.join_parts else "each part becomes an object"
-            sentences = {"holes": "holes are filled or become a mask", "parts": parts}
+            sentences = {
+                "holes": "holes are filled or become a mask", "parts": parts,
+                "nested": "rings that are no plain parts and holes become a mask, or objects of their own",
+            }  # fmt: skip
             lose(code, "shape", sentences.get(detail, detail), "warning")
         elif a.shape is None and result["shape"] is not None:
             lose("shape.lifted", "shape", f"{result['shape'].kind} made of what was there", "info")
@@ -323,9 +336,13 @@ class ObjectReducer:
             if isinstance(a.shape, RotatedBox):
                 self._lose("shape.angle", "shape", "the stated angle; the corners are kept", "info")
         rule = self.holds.keypoint_visibility
-        if keypoints is not None and (keypoints.visibility is None) == (rule == "given") and rule != "any":
+        seen = keypoints is not None and keypoints.visibility is not None
+        if keypoints is not None and (rule == "stated" or (rule != "any" and seen == (rule != "given"))):
             self._looked = True
-            result["keypoints"] = self._visibility(keypoints)
+            result["keypoints"] = keypoints = self._visibility(keypoints)
+        if keypoints is not None and keypoints.visibility is not None and not self.holds.absent_points:
+            self._looked = True
+            result["keypoints"] = self._without_absent(keypoints, keypoints.visibility)
 
     def _cut(self, result: dict[str, Any], pieces: list[Shape], frame: Frame) -> bool:
         """Cut boxes and polygons at the edge of the image; false if nothing is left of the object."""
@@ -353,12 +370,20 @@ class ObjectReducer:
             self._lose("keypoints.visibility", "keypoints", "points of unknown visibility become visible", "info")
             return keypoints.replace(visibility=(2,) * len(keypoints))
         seen = keypoints.visibility
-        if self.holds.keypoint_visibility == "coco" and all(v in (0, 1, 2) for v in seen):
+        if self.holds.keypoint_visibility in ("coco", "stated") and all(v in (0, 1, 2) for v in seen):
             return keypoints
         self._lose("keypoints.visibility", "keypoints", "visibility is not kept as it was", "warning")
         none = self.holds.keypoint_visibility == "none"
         new = None if none else tuple(v if v in (0, 1, 2) else int(v > 0) * 2 for v in seen)
         return keypoints.replace(visibility=new)
+
+    def _without_absent(self, keypoints: Keypoints, seen: Sequence[float]) -> Keypoints:
+        """Points that are not there at 0, 0."""
+        places = tuple(v if seen[i // 2] else 0.0 for i, v in enumerate(keypoints.points))
+        if places == keypoints.points:
+            return keypoints
+        self._lose("keypoints.absent", "keypoints", "places of points that are not labelled are not kept", "info")
+        return keypoints.replace(points=places)
 
     def _spell(
         self, a: Annotation, pieces: tuple[Shape, ...], frame: Frame, position: int, lose: LossSink

@@ -89,25 +89,32 @@ def unexpected(expected: Dataset, got: Dataset, format: Format | None = None) ->
     free = {"labels.order"} if format.holds.labels.order == "appearance" else set[str]()
     if format.computed_extra:
         without = _Without(format.computed_extra)
-        expected, got = expected.map(without), got.map(without)
+        expected, got = without.everywhere(expected), without.everywhere(got)
     return [change for change in compare(expected, got) if change.aspect not in free]
 
 
 class _Without:
-    """Takes entries out of the extras of annotations."""
+    """Takes entries out of the extras of annotations and classes."""
 
     def __init__(self, entries: frozenset[tuple[str, str]]) -> None:
         self.entries = entries
+
+    def everywhere(self, dataset: Dataset) -> Dataset:
+        labels = [label.replace(extra=self._bag(label.extra)) for label in dataset.labels]
+        return dataset.map(self).replace(labels=labels)
 
     def __call__(self, sample: Sample) -> Sample:
         return sample.replace(annotations=sample.annotations and tuple(map(self._annotation, sample.annotations)))
 
     def _annotation(self, a: Annotation) -> Annotation:
-        extra = {
+        return a.replace(extra=self._bag(a.extra))
+
+    def _bag(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        left = {
             owner: {k: v for k, v in bag.items() if (owner, k) not in self.entries} if isinstance(bag, dict) else bag
-            for owner, bag in a.extra.items()
+            for owner, bag in extra.items()
         }
-        return a.replace(extra={owner: bag for owner, bag in extra.items() if bag != {}})
+        return {owner: bag for owner, bag in left.items() if bag != {}}
 
 
 __all__ = ["Trip", "differences", "load", "load_lazily", "projected", "reported", "store", "travel", "unexpected"]

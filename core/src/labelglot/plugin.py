@@ -13,10 +13,12 @@ from labelglot.formats.base import (
     WriteContext,
     image_size,
     in_pixels,
+    seen_from,
     under,
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
+from labelglot.formats.layers import LayerRun, layer_runs
 from labelglot.formats.objects import decode_objects, numbers
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
@@ -83,6 +85,7 @@ __all__ = [
     "Label",
     "LabelHolds",
     "LabelglotError",
+    "LayerRun",
     "Mask",
     "Match",
     "Naming",
@@ -118,6 +121,7 @@ __all__ = [
     "image_stem",
     "in_pixels",
     "label_keys",
+    "layer_runs",
     "make_labels",
     "merge_labels",
     "number",
@@ -125,6 +129,7 @@ __all__ = [
     "order_splits",
     "pair_by_stem",
     "place_of",
+    "seen_from",
     "shape_kinds",
     "split_role",
     "under",

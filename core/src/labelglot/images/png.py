@@ -17,16 +17,47 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 def encode_gray(bitmap: npt.NDArray[Any]) -> bytes:
     """An 8-bit grey PNG of a (height, width) array of whole numbers 0..255 or booleans."""
+    return _encode(bitmap, 0)
+
+
+def encode_alpha(bitmap: npt.NDArray[Any]) -> bytes:
+    """An RGBA PNG: white where a (height, width) array of booleans is set, else transparent."""
     import numpy as np
 
-    height, width = bitmap.shape
-    rows = np.zeros((height, width + 1), dtype=np.uint8)
-    rows[:, 1:] = bitmap
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
+    values = np.where(np.asarray(bitmap, dtype=bool), 255, 0).astype(np.uint8)
+    return _encode(np.repeat(values, 4, axis=1), 6)
+
+
+def _encode(rows: npt.NDArray[Any], color: int) -> bytes:
+    """A PNG of rows of bytes. ``color``: its type, 0 grey or 6 RGBA."""
+    import numpy as np
+
+    height, width = rows.shape
+    filtered = np.zeros((height, width + 1), dtype=np.uint8)
+    filtered[:, 1:] = rows
+    header = struct.pack(">IIBBBBB", width // (4 if color == 6 else 1), height, 8, color, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
     return SIGNATURE + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
+
+
+def decode_alpha(data: bytes) -> npt.NDArray[Any]:
+    """Where the image of a mask is set, as (height, width) booleans: by its alpha channel if it has one that says
+    anything, else by any channel that is not 0.
+    """
+    import numpy as np
+
+    image = decode(data)
+    values = np.asarray(image.convert("RGBA") if image.mode in ("P", "PA") else image)
+    if values.ndim == 2:
+        return np.asarray(values != 0)
+    if values.shape[2] in (2, 4):
+        alpha = values[:, :, -1] != 0
+        if not alpha.all():
+            return np.asarray(alpha)
+        values = values[:, :, :-1]
+    return np.asarray(values.any(axis=2))
 
 
 def decode_gray(data: bytes) -> npt.NDArray[Any]:

@@ -14,7 +14,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from labelglot.geometry import center_from_corners, corners_from_pivot, is_rotated_box, signed_area
+from labelglot.conventions import Rotation
+from labelglot.geometry import is_rotated_box, signed_area
 from labelglot.plugin import (
     PERCENT_XYWH,
     Annotation,
@@ -42,6 +43,7 @@ from labelglot_label_studio.config import CAPTION, CHOICE, CONTROLS, IMAGE, OWNE
 
 Size = tuple[int, int] | None
 PERCENT = Convention(unit="percent")
+TURNED = Rotation(form="xywh", pivot="top_left")
 COMMON = ("id", "from_name", "to_name", "type", "value", "original_width", "original_height", "origin", "image_rotation")
 VALUE: Mapping[str, tuple[str, ...]] = {
     "rectangle": ("x", "y", "width", "height", "rotation"),
@@ -246,7 +248,7 @@ def geometry(kind: str, value: Mapping[str, Any], size: Size) -> tuple[Box | Non
         if size is None and turn % TURN:
             raise LabelglotError("a turned rectangle cannot be placed on an image of unknown size")
         x0, y0, x1, y1 = box
-        return None, RotatedBox(corners=corners_from_pivot(x0, y0, x1 - x0, y1 - y0, math.radians(turn % TURN)))
+        return None, RotatedBox(corners=TURNED.read((x0, y0, x1 - x0, y1 - y0), turn))
     if kind == "ellipse":
         cx, cy, rx, ry = PERCENT.read_points(take("x", "y", "radiusX", "radiusY"), size)
         turn = finite(value.get("rotation") or 0, "rotation")
@@ -371,10 +373,10 @@ class ResultWriter:
             ring = (*ring[:2], *ring[6:8], *ring[4:6], *ring[2:4])
             message = "its corners run anticlockwise, which cannot be told from the other way round"
             self.problems.append(Problem(f"{OWNER}.corners", message, "info", object=position, action="written"))
-        _, _, w, h, angle = center_from_corners(ring)
-        numbers = PERCENT_XYWH.write_box((ring[0], ring[1], ring[0] + w, ring[1] + h), size)
-        turn = round(math.degrees(angle) % TURN, DECIMALS) or TURN
-        return dict(zip(VALUE["rectangle"], (*(round(v, DECIMALS) for v in numbers), turn), strict=True))
+        x, y, w, h, turn = TURNED.write(ring)
+        numbers = PERCENT_XYWH.write_box((x, y, x + w, y + h), size)
+        rounded = (round(v, DECIMALS) for v in (*numbers, turn or TURN))
+        return dict(zip(VALUE["rectangle"], rounded, strict=True))
 
     def _fields(self, a: Annotation, region: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """A result for each attribute of an object, with the place of its region as Label Studio writes it."""

@@ -15,11 +15,13 @@ from labelglot.formats.base import (
     image_size,
     in_pixels,
     split_of_path,
+    seen_from,
     under,
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
 from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
+from labelglot.formats.layers import LayerRun, layer_runs
 from labelglot.formats.objects import decode_objects, numbers
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.mirrored import Mirrored
@@ -92,6 +94,7 @@ __all__ = [
     "LabelglotError",
     "Line",
     "Lines",
+    "LayerRun",
     "Mask",
     "Match",
     "Mirrored",
@@ -130,6 +133,7 @@ __all__ = [
     "image_stem",
     "in_pixels",
     "label_keys",
+    "layer_runs",
     "make_labels",
     "merge_labels",
     "number",
@@ -138,6 +142,7 @@ __all__ = [
     "pair_by_stem",
     "peek_lines",
     "place_of",
+    "seen_from",
     "shape_kinds",
     "split_of_path",
     "split_role",

@@ -17,32 +17,59 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 def encode_gray(bitmap: npt.NDArray[Any]) -> bytes:
     """An 8-bit grey PNG of a (height, width) array of whole numbers 0..255 or booleans."""
-    import numpy as np
+    return _encode(bitmap[:, :, None], 0)
 
-    height, width = bitmap.shape
-    rows = np.zeros((height, width + 1), dtype=np.uint8)
-    rows[:, 1:] = bitmap
-    return _png(rows, width, 0)
+
+def encode_rgb(values: npt.NDArray[Any]) -> bytes:
+    """An 8-bit RGB PNG of a (height, width, 3) array of whole numbers 0..255."""
+    return _encode(values, 2)
 
 
 def encode_color(colors: npt.NDArray[Any]) -> bytes:
     """An RGB PNG of a (height, width) array of colours as numbers, 0xRRGGBB."""
     import numpy as np
 
-    height, width = colors.shape
-    rows = np.zeros((height, 3 * width + 1), dtype=np.uint8)
-    for channel in range(3):
-        rows[:, 1 + channel :: 3] = colors >> (16 - 8 * channel) & 0xFF
-    return _png(rows, width, 2)
+    return _encode(np.stack([colors >> 16 & 0xFF, colors >> 8 & 0xFF, colors & 0xFF], axis=2), 2)
 
 
-def _png(rows: npt.NDArray[Any], width: int, kind: int) -> bytes:
-    """A PNG of rows of 8-bit channels, each led by its filter byte."""
-    header = struct.pack(">IIBBBBB", width, len(rows), 8, kind, 0, 0, 0)
+def encode_alpha(bitmap: npt.NDArray[Any]) -> bytes:
+    """An RGBA PNG: white where a (height, width) array of booleans is set, else transparent."""
+    import numpy as np
+
+    values = np.where(np.asarray(bitmap, dtype=bool), 255, 0)
+    return _encode(np.repeat(values[:, :, None], 4, axis=2), 6)
+
+
+def _encode(values: npt.NDArray[Any], color_type: int) -> bytes:
+    """A PNG of a (height, width, channels) array; ``color_type`` as PNG numbers them: 0 grey, 2 RGB, 6 RGBA."""
+    import numpy as np
+
+    height, width, channels = values.shape
+    rows = np.zeros((height, 1 + width * channels), dtype=np.uint8)
+    rows[:, 1:] = values.reshape(height, width * channels)
+    header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
     return SIGNATURE + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
+
+
+def decode_alpha(data: bytes) -> npt.NDArray[Any]:
+    """Where the image of a mask is set, as (height, width) booleans: by its alpha channel if it has one that says
+    anything, else by any channel that is not 0.
+    """
+    import numpy as np
+
+    image = decode(data)
+    values = np.asarray(image.convert("RGBA") if image.mode in ("P", "PA") else image)
+    if values.ndim == 2:
+        return np.asarray(values != 0)
+    if values.shape[2] in (2, 4):
+        alpha = values[:, :, -1] != 0
+        if not alpha.all():
+            return np.asarray(alpha)
+        values = values[:, :, :-1]
+    return np.asarray(values.any(axis=2))
 
 
 def decode_gray(data: bytes) -> npt.NDArray[Any]:

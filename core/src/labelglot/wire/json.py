@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
 
-from labelglot.errors import SourceError, UnsafeInput
+from labelglot.errors import LabelglotError, SourceError, UnsafeInput
 from labelglot.report import Report
 
 T = TypeVar("T")
@@ -171,6 +172,41 @@ def load_parts(data: bytes, place: str) -> list[msgspec.Raw]:
     return [msgspec.Raw(json.dumps(value).encode()) for value in plain]
 
 
+def load_records(data: bytes, place: str) -> list[tuple[str, msgspec.Raw]]:
+    """Records still encoded, each with its place: of a JSON array, of JSON lines, or of objects one after the other."""
+    data = unmark(data)
+    if data.lstrip()[:1] == b"[":
+        return [(f"{place}#[{i}]", part) for i, part in enumerate(load_parts(data, place))]
+    lines = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    if not lines or _is_json(lines[0][1]):
+        return [(f"{place}:{number}", msgspec.Raw(line)) for number, line in lines]
+    text, at, found = data.decode("utf-8", "replace"), 0, []
+    decoder = json.JSONDecoder()
+    try:
+        while at < len(text):
+            if text[at].isspace():
+                at += 1
+                continue
+            _, end = decoder.raw_decode(text, at)
+            found.append((f"{place}:{text.count(chr(10), 0, at) + 1}", msgspec.Raw(text[at:end].encode())))
+            at = end
+    except json.JSONDecodeError as error:
+        if not found:
+            raise SourceError(f"not valid JSON: {error.msg} at line {error.lineno}", place, "is the file complete?") from error
+        found.append((f"{place}:{error.lineno}", msgspec.Raw(text[at:].encode())))
+    except RecursionError as error:
+        raise UnsafeInput(TOO_DEEP, place) from error
+    return found
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _lenient(line, "")
+    except LabelglotError as error:
+        return isinstance(error, UnsafeInput)
+    return True
+
+
 def load_items(
     raw: bytes | msgspec.Raw | None, item: type[T], place: str, report: Report, code: str
 ) -> list[T | None]:
@@ -234,3 +270,38 @@ def rest(raw: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
         for key, value in raw.items()
         if key not in names
     }
+
+
+def fields(value: object) -> dict[str, Any]:
+    """The fields of an object; none of anything else. For parts of a document that may be missing or wrong."""
+    return value if isinstance(value, dict) else {}
+
+
+def finite(value: object, what: str = "a coordinate") -> float:
+    """A number of a decoded document. Raises :class:`LabelglotError` for anything else, also for NaN and infinity."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise LabelglotError(f"{what} is {value!r}, not a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = float("inf")
+    if not isfinite(number):
+        raise LabelglotError(f"{what} is not finite")
+    return number
+
+
+def read_points(points: object) -> tuple[float, ...]:
+    """Flat x, y of a list of ``{"x": ..., "y": ...}``. Raises :class:`LabelglotError` if it is none."""
+    if not isinstance(points, list):
+        raise LabelglotError("the points are no list")
+    found: list[float] = []
+    for point in points:
+        xy = fields(point)
+        found += (finite(xy.get("x"), "x"), finite(xy.get("y"), "y"))
+    return tuple(found)
+
+
+def write_points(ring: Iterable[float], **further: float) -> list[dict[str, float]]:
+    """A list of ``{"x": ..., "y": ...}`` of flat x, y; ``further``: fields that every point has besides."""
+    flat = tuple(finite(value) for value in ring)
+    return [{"x": x, "y": y, **further} for x, y in zip(flat[::2], flat[1::2], strict=True)]

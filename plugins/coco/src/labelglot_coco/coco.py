@@ -7,7 +7,7 @@ stored areas, unknown fields. Annotations stay encoded until a sample is asked f
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -47,7 +47,7 @@ from labelglot.wire import json
 from pydantic import Field
 
 from labelglot_coco.annotation import BOUND, OWNER, Classes, Misfit, decode, encode
-from labelglot_coco.layout import HEAD, documents, heads, image_folders, is_coco
+from labelglot_coco.layout import Kind, documents, heads, image_folders, kind_of
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
 _CATEGORY = ("id", "name")
@@ -66,7 +66,7 @@ class _Key(msgspec.Struct, gc=False):
     id: int | str | None = None
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """The annotations one document has of an image, still encoded. ``places``: their positions in the document."""
 
     document: int
@@ -74,23 +74,27 @@ class _Part(NamedTuple):
     places: array[int]
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
     """An image as a document describes it, and what this and other documents of the same split say of it."""
 
     image: msgspec.Raw
     name: str
     path: str
-    parts: tuple[_Part, ...]
+    parts: tuple[Part, ...]
 
 
-class _Document(NamedTuple):
-    """What decoding the records of one document needs. ``repeated``: annotations whose id an earlier one has."""
+class Opened(NamedTuple):
+    """What decoding the records of one document needs. ``repeated``: annotations whose id an earlier one has.
+
+    ``numbered``: the ids of annotations are 1, 2, 3... in the order of the document.
+    """
 
     path: str
     split: str | None
     classes: Classes
     labelled: bool
     repeated: frozenset[int]
+    numbered: bool = False
 
 
 class Coco(Format):
@@ -105,6 +109,7 @@ class Coco(Format):
     geometry_bound_extra = BOUND
     computed_extra = frozenset({(OWNER, "area")})
     task: ClassVar[str] = "instances"
+    kinds: ClassVar[Collection[Kind]] = ("instances", "keypoints", "lvis")
     reads_keypoints: ClassVar[bool] = False
     holds = Holds(
         geometry=(frozenset({"box"}), frozenset({"polygon", "mask"})),
@@ -146,19 +151,19 @@ class Coco(Format):
     def detect(self, source: Source) -> Match | None:
         best: Match | None = None
         for path, seen in heads(source):
-            if not is_coco(seen, path):
-                continue
-            keypoints = _named(path, "person_keypoints") or has_keypoints(source, path)
-            if keypoints == self.reads_keypoints and not _named(path, "labels"):
-                what = "categories with keypoints" if keypoints else "images, annotations and categories"
-                return Match(0.95, f"{path} has {what}")
-            if not self.reads_keypoints:
-                best = best or Match(0.6, f"{path} is COCO with keypoints")
+            kind = kind_of(source, path, seen)
+            if kind in ("instances", "keypoints") and (kind == "keypoints") == self.reads_keypoints:
+                if not _named(path, "labels"):
+                    what = "categories with keypoints" if self.reads_keypoints else "images, annotations and categories"
+                    return Match(0.95, f"{path} has {what}")
+                best = best or Match(0.9, f"{path} has annotations that are labels of images")
+            elif kind in ("keypoints", "lvis") and not self.reads_keypoints:
+                best = best or Match(0.6, f"{path} is COCO with {'keypoints' if kind == 'keypoints' else 'fields of LVIS'}")
         return best
 
     def read(self, context: ReadContext) -> Dataset:
-        opened: list[_Document] = []
-        records: list[_Record] = []
+        opened: list[Opened] = []
+        records: list[Record] = []
         entries: list[IndexEntry] = []
         tables: list[Sequence[Label]] = []
         info: Info | None = None
@@ -180,7 +185,8 @@ class Coco(Format):
             tables.append(labels)
             folder, around = path.rpartition("/")[0], image_folders(path, split)
             named += ((folder, record.name, around) for record, _ in found)
-            for record, entry in found:
+            for record, seen in found:
+                entry = self._entry(seen)
                 known = by_key.setdefault(entry.key, len(records))
                 if known == len(records):
                     records.append(record)
@@ -188,19 +194,32 @@ class Coco(Format):
                 else:
                     records[known] = records[known]._replace(parts=records[known].parts + record.parts)
                     entries[known] = _both(entries[known], entry)
-            info = info or _info(top, path)
+            info = info or self._info(top, path)
         if not opened:
             raise LabelglotError("no COCO document in it can be read", context.source.where)
         context.reserve(named)
-        table = merge_labels(tables)
-        if context.options.drop_unused_roots:
-            table = _without_roots(table, records)
-        decoder = _Decoder(context, opened, self.reads_keypoints, _repeated(records))
+        table = self._table(merge_labels(tables), records, context)
+        decoder = self._decoder(context, opened, _repeated(records))
         return Dataset(Records(records, decoder, _Index(entries)), table, info)
+
+    def _table(self, labels: tuple[Label, ...], records: Sequence[Record], context: ReadContext) -> tuple[Label, ...]:
+        """The classes of all documents."""
+        return _without_roots(labels, records) if context.options.drop_unused_roots else labels
+
+    def _entry(self, entry: IndexEntry) -> IndexEntry:
+        """What is known of an image without decoding it."""
+        return entry
+
+    def _info(self, top: Mapping[str, msgspec.Raw], path: str) -> Info:
+        """What a document says about itself."""
+        return read_info(top, path)
+
+    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
+        return Decoder(context, opened, self.reads_keypoints, repeated)
 
     def _documents(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         """Documents to read. Where some are named after this format's task, those of the other task are left alone."""
-        found = documents(context.source)
+        found = documents(context.source, self.kinds)
         other = "instances" if self.reads_keypoints else "person_keypoints"
         if not any(_named(path, self.task) for path, _ in found):
             return found
@@ -268,9 +287,9 @@ class Coco(Format):
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         path = self.document_path(sample.split, context)
         separator = b",\n" if context.options.indent else b","
-        ids = _category_ids(context)
+        ids = category_ids(context)
         compressed = context.options.compressed
-        yield Piece(f"{path}#images", json.dump(_encode_image(sample)))
+        yield Piece(f"{path}#images", json.dump(encode_image(sample)))
         objects = [
             json.dump(encode(a, sample.id, None if a.label is None else ids[a.label], self.reads_keypoints, compressed))
             for a in sample.annotations or ()
@@ -281,7 +300,7 @@ class Coco(Format):
             labels = self.document_path(sample.split, context, "labels")
             tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(sample.tags)]
             if labels != path:
-                yield Piece(f"{labels}#images", json.dump(_encode_image(sample)))
+                yield Piece(f"{labels}#images", json.dump(encode_image(sample)))
             yield Piece(f"{labels}#annotations", separator.join(map(json.dump, tags)))
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
@@ -294,14 +313,12 @@ class Coco(Format):
 
     def _document(self, path: str, context: WriteContext, pieces: Pieces) -> Iterator[bytes]:
         line = b"\n" if context.options.indent else b""
-        bag = context.info.extra.get(OWNER, {})
-        yield b'{"info":' + json.dump(_encode_info(context.info, bag))
-        yield b"," + line + b'"licenses":' + json.dump(_encode_licenses(context.info, bag))
-        for name, value in bag.get("root", {}).items():
-            yield b"," + json.dump(name) + b":" + json.dump(value)
-        ids = _category_ids(context)
+        ids = category_ids(context)
         categories = [self._encode_label(label, ids[label.key]) for label in context.labels]
-        yield b"," + line + b'"categories":' + json.dump(categories)
+        separator = b"{"
+        for name, value in {**encode_head(context.info), "categories": categories}.items():
+            yield separator + json.dump(name) + b":" + json.dump(value)
+            separator = b"," + line
         for part in ("images", "annotations"):
             yield b"," + line + b'"' + part.encode() + b'":['
             yield from pieces.stream(f"{path}#{part}")
@@ -337,24 +354,9 @@ def _named(path: str, task: str) -> bool:
     return path.rpartition("/")[2].startswith(f"{task}_")
 
 
-def has_keypoints(source: Source, path: str) -> bool:
-    """Whether a document speaks of keypoints, near its beginning or its end (where categories often are)."""
-    if b'"keypoints"' in source.head(path, HEAD):
-        return True
-    try:
-        with source.open(path) as stream:
-            size = source.size(path)
-            if size <= HEAD or not stream.seekable():
-                return False
-            stream.seek(max(0, size - HEAD))
-            return b'"keypoints"' in stream.read(HEAD)
-    except (LabelglotError, OSError):
-        return False
-
-
 def _group(
     top: Mapping[str, msgspec.Raw], path: str, split: str | None, labels: Sequence[Label], number: int, report: Report
-) -> tuple[list[tuple[_Record, IndexEntry]], _Document]:
+) -> tuple[list[tuple[Record, IndexEntry]], Opened]:
     """One record per image, with the annotations that name it, in document order."""
     raws = json.load_parts(bytes(top["images"]), f"{path}#images") if "images" in top else []
     images = json.load_items(top.get("images"), _Image, f"{path}#images", report, "coco.image")
@@ -368,17 +370,23 @@ def _group(
             report.problem("coco.image", f"an image without {missing}", place, severity="error", action="skipped")
         elif image.id in order:
             message = f"image id {image.id!r} is given twice"
-            report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
+            first = images[order[image.id]]
+            if first is not None and first.file_name == image.file_name:
+                report.problem("coco.image-id", message, f"{place}.id", severity="info", action="taken for one image")
+            else:
+                report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
         else:
             order[image.id] = position
     members: dict[int | str, list[int]] = {id_: [] for id_ in order}
     highest: dict[int | str, int] = {}
     parts: list[msgspec.Raw] = []
     repeated: set[int] = set()
+    numbered = True
     if "annotations" in top:
         parts = json.load_parts(bytes(top["annotations"]), f"{path}#annotations")
         keys = json.load_items(top["annotations"], _Key, f"{path}#annotations", report, "coco.annotation")
         seen: set[int | str] = set()
+        numbered = all(key is not None and key.id == position for position, key in enumerate(keys, 1))
         for position, key in enumerate(keys):
             if key is None:
                 continue
@@ -413,18 +421,18 @@ def _group(
                 f"{path}#images[{position}].file_name", raw=foreign, action=f"called {name}, its own name kept",
             )  # fmt: skip
         mine = members[id_]
-        part = _Part(number, tuple(parts[i] for i in mine), array("I", mine))
-        record = _Record(raws[position], image.file_name, name, (part,))
+        part = Part(number, tuple(parts[i] for i in mine), array("I", mine))
+        record = Record(raws[position], image.file_name, name, (part,))
         entry = IndexEntry(
             prefix + name, name, splits, _size(image), None, len(mine), None, id_, highest.get(id_, 0)
         )  # fmt: skip
         found.append((record, entry))
     ids = {label.id: label.key for label in labels if label.id is not None}
     counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
-    return found, _Document(path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated))
+    return found, Opened(path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated), numbered)
 
 
-def _repeated(records: Sequence[_Record]) -> frozenset[str]:
+def _repeated(records: Sequence[Record]) -> frozenset[str]:
     """Names of images that documents of different splits list (one split lists a name once)."""
     seen: set[str] = set()
     return frozenset(record.name for record in records if record.name in seen or seen.add(record.name))  # type: ignore[func-returns-value]
@@ -432,7 +440,7 @@ def _repeated(records: Sequence[_Record]) -> frozenset[str]:
 
 def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
     """The index entry of an image that two documents list."""
-    number = (a.annotations or 0) + (b.annotations or 0)
+    number = None if a.annotations is None or b.annotations is None else a.annotations + b.annotations
     return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
 
 
@@ -468,15 +476,15 @@ class _Index:
         return iter(self.entries)
 
 
-class _Decoder:
+class Decoder:
     """Turns a record into a sample."""
 
     def __init__(
-        self, context: ReadContext, opened: Sequence[_Document], keypoints: bool, repeated: frozenset[str]
+        self, context: ReadContext, opened: Sequence[Opened], keypoints: bool, repeated: frozenset[str]
     ) -> None:
         self.context, self.opened, self.keypoints, self.repeated = context, opened, keypoints, repeated
 
-    def __call__(self, record: _Record, ordinal: int, report: Report) -> Sample | None:
+    def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
         document = self.opened[record.parts[0].document]
         values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")
         path = record.path
@@ -484,7 +492,7 @@ class _Decoder:
         annotations: list[Annotation] = []
         tags: list[Tag] = []
         for part in record.parts:
-            self._decode(part, key, annotations, tags, report)
+            self.decode(part, key, annotations, tags, report)
         written = str(values["file_name"])
         extra = {name: value for name, value in values.items() if name not in _IMAGE}
         size = _size(_Image(width=_number(values.get("width")), height=_number(values.get("height"))))
@@ -504,7 +512,8 @@ class _Decoder:
         )
         return in_pixels(sample)
 
-    def _decode(self, part: _Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+    def decode(self, part: Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+        """Add what a document says of an image."""
         document = self.opened[part.document]
         for raw, position in zip(part.annotations, part.places, strict=True):
             place = f"{document.path}#annotations[{position}]"
@@ -521,7 +530,7 @@ class _Decoder:
             else:
                 annotations.append(made)
 
-    def _image(self, name: str, document: _Document) -> SourceImage | None:
+    def _image(self, name: str, document: Opened) -> SourceImage | None:
         images = self.context.images
         if not images.paths:
             return None
@@ -538,7 +547,7 @@ def _number(value: Any) -> int | float | None:
     return value if isinstance(value, int | float) and value == value and abs(value) < 1 << 31 else None
 
 
-def _without_roots(labels: Sequence[Label], records: Sequence[_Record]) -> tuple[Label, ...]:
+def _without_roots(labels: Sequence[Label], records: Sequence[Record]) -> tuple[Label, ...]:
     """Without the placeholder class that Roboflow puts first: the parent of others, and on no object."""
     used: set[int | str | None] = set()
     for record in records:
@@ -549,7 +558,8 @@ def _without_roots(labels: Sequence[Label], records: Sequence[_Record]) -> tuple
     return tuple(label for label in labels if label not in roots)
 
 
-def _info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
+def read_info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
+    """What a document says about itself; what has no field of its own rides along."""
     info: Any = json.load(bytes(top["info"]), path) if "info" in top else {}
     licenses: Any = json.load(bytes(top["licenses"]), path) if "licenses" in top else []
     root = json.rest(top, ("info", "licenses", "images", "annotations", "categories"))
@@ -571,6 +581,12 @@ def _info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
 _INFO = ("description", "version", "url")
 
 
+def encode_head(info: Info) -> dict[str, Any]:
+    """Fields of a document besides the three lists."""
+    bag = info.extra.get(OWNER, {})
+    return {"info": _encode_info(info, bag), "licenses": _encode_licenses(info, bag), **bag.get("root", {})}
+
+
 def _encode_info(info: Info, bag: Mapping[str, Any]) -> Any:
     stored = bag.get("info", {})
     said = {name: text for name in _INFO if (text := getattr(info, name)) is not None}
@@ -588,13 +604,15 @@ def _plain_licenses(names: Sequence[str]) -> list[dict[str, Any]]:
     return [{"id": number, "name": name, "url": ""} for number, name in enumerate(names, 1)]
 
 
-def _category_ids(context: WriteContext) -> Mapping[str, int]:
+def category_ids(context: WriteContext) -> Mapping[str, int]:
+    """The number of each class, by key."""
     if context.options.contiguous:
         return {label.key: number for number, label in enumerate(context.labels, 1)}
     return {label.key: label.id for label in context.labels}  # type: ignore[misc]
 
 
-def _encode_image(sample: Sample) -> dict[str, Any]:
+def encode_image(sample: Sample) -> dict[str, Any]:
+    """The entry of an image."""
     extra = sample.extra.get(OWNER, {})
     record: dict[str, Any] = {"id": sample.id, "file_name": sample.path}
     if sample.size is not None:

@@ -87,6 +87,8 @@ class Holds(Frozen):
     ``boxes``, ``points``: spelling and precision of coordinates.
     ``polygon_parts``: false: each part becomes an object of its own, or, with ``join_parts``, all are joined into one
     ring by bridges of no width. ``inside``: boxes and polygons are cut at the edge of the image.
+    ``overlap``: false: a pixel belongs to one object at the most; masks lose what later ones cover, and objects whose mask
+    has no pixel (left) are not kept.
     ``several_points``: false: each loose point becomes an object of its own.
     ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); any number, but ``given`` for each point, so that points of
     unknown visibility count as visible; any number or none at all.
@@ -115,6 +117,7 @@ class Holds(Frozen):
     join_parts: bool = False
     polygon_holes: bool = True
     inside: bool = False
+    overlap: bool = True
     rotated_angle: bool = False
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"

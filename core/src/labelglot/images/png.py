@@ -17,12 +17,22 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 def encode_gray(bitmap: npt.NDArray[Any]) -> bytes:
     """An 8-bit grey PNG of a (height, width) array of whole numbers 0..255 or booleans."""
+    height, width = bitmap.shape
+    return _encode(bitmap.reshape(height, width, 1), 0)
+
+
+def encode_rgb(values: npt.NDArray[Any]) -> bytes:
+    """An 8-bit RGB PNG of a (height, width, 3) array of whole numbers 0..255."""
+    return _encode(values, 2)
+
+
+def _encode(values: npt.NDArray[Any], colour_type: int) -> bytes:
     import numpy as np
 
-    height, width = bitmap.shape
-    rows = np.zeros((height, width + 1), dtype=np.uint8)
-    rows[:, 1:] = bitmap
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    height, width, channels = values.shape
+    rows = np.zeros((height, 1 + width * channels), dtype=np.uint8)
+    rows[:, 1:] = values.reshape(height, width * channels)
+    header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
     return SIGNATURE + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks

@@ -126,7 +126,7 @@ def decode(
         extra["area"] = found.area
     attributes: dict[str, Any] = {}
     if found.attributes is not UNSET:
-        attributes = _attributes(found.attributes or {}, extra)
+        attributes = plain_attributes(found.attributes or {}, extra)
         if not found.attributes:
             extra["attributes"] = found.attributes
     crowd = found.iscrowd
@@ -257,7 +257,8 @@ def _seen(points: Keypoints | None) -> int:
 _SIMPLE = (bool, int, float, str, type(None))
 
 
-def _attributes(values: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+def plain_attributes(values: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Attributes whose values the schema has; others go to ``extra["attributes"]``."""
     kept: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, _SIMPLE):

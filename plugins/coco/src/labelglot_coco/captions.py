@@ -32,7 +32,7 @@ from labelglot.plugin import (
 from labelglot.wire import json
 from pydantic import Field
 
-from labelglot_coco.annotation import OWNER
+from labelglot_coco.annotation import OWNER, plain_attributes
 from labelglot_coco.coco import Coco, Decoder, Opened, Part, Record, encode_head, encode_image
 from labelglot_coco.layout import Kind, heads, kind_of
 
@@ -104,11 +104,11 @@ class CocoCaptions(Coco):
         return entry._replace(annotations=0)
 
     def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
-        return _Decoder(context, opened, False, repeated)
+        return _Decoder(context, opened, False, repeated, OWNER)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         path = self.document_path(sample.split, context)
-        yield Piece(f"{path}#images", json.dump(encode_image(sample)))
+        yield Piece(f"{path}#images", json.dump(encode_image(sample, OWNER)))
         separator = b",\n" if context.options.indent else b","
         yield Piece(f"{path}#annotations", separator.join(_encode(tag, sample.id) for tag in sample.tags))
         ids = [tag.extra[ID]["id"] for tag in sample.tags if "id" in tag.extra.get(ID, {})]
@@ -120,7 +120,7 @@ class CocoCaptions(Coco):
 
     def _document(self, path: str, context: WriteContext, pieces: Pieces) -> Iterator[bytes]:
         line = b"\n" if context.options.indent else b""
-        fields = {**encode_head(context.info), **context.info.extra.get(ID, {})}
+        fields = {**encode_head(context.info, OWNER), **context.info.extra.get(ID, {})}
         yield b"{" + b"".join(json.dump(name) + b":" + json.dump(value) + b"," + line for name, value in fields.items())
         yield b'"images":[' + line
         yield from pieces.stream(f"{path}#images")
@@ -146,23 +146,12 @@ class _Decoder(Decoder):
             extra = json.rest(values, _FIELDS)
             if document.numbered:
                 extra.pop("id", None)
-            attributes, odd = _attributes(found.attributes or {})
-            if odd or found.attributes == {}:
-                extra["attributes"] = odd
+            attributes = plain_attributes(found.attributes or {}, extra)
+            if found.attributes == {}:
+                extra["attributes"] = {}
             tags.append(
                 Tag(text=found.caption, score=found.score, attributes=attributes, extra={ID: extra} if extra else {})
             )
-
-
-def _attributes(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Attributes of plain values, and those of others."""
-    plain: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            plain[name] = tuple(value)
-        elif not isinstance(value, list | dict):
-            plain[name] = value
-    return plain, {name: value for name, value in values.items() if name not in plain}
 
 
 def _encode(tag: Tag, image_id: Any) -> bytes:

@@ -104,10 +104,11 @@ class Coco(Format):
     name = "COCO instances JSON"
     aliases: ClassVar[tuple[str, ...]] = ("coco-instances", "ms-coco", "coco-json")
     url = "https://cocodataset.org/#format-data"
-    documents = (".json",)
+    documents: ClassVar[tuple[str, ...]] = (".json",)
     separator = b","
     geometry_bound_extra = BOUND
     computed_extra = frozenset({(OWNER, "area")})
+    owner: ClassVar[str] = OWNER
     task: ClassVar[str] = "instances"
     kinds: ClassVar[Collection[Kind]] = ("instances", "keypoints", "lvis")
     reads_keypoints: ClassVar[bool] = False
@@ -212,10 +213,10 @@ class Coco(Format):
 
     def _info(self, top: Mapping[str, msgspec.Raw], path: str) -> Info:
         """What a document says about itself."""
-        return read_info(top, path)
+        return read_info(top, path, self.owner)
 
     def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
-        return Decoder(context, opened, self.reads_keypoints, repeated)
+        return Decoder(context, opened, self.reads_keypoints, repeated, self.owner)
 
     def _documents(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         """Documents to read. Where some are named after this format's task, those of the other task are left alone."""
@@ -257,7 +258,7 @@ class Coco(Format):
             parent = None
         more = self._skeleton(extra, place, report) if self.reads_keypoints else {}
         return Label(
-            key=key, name=name, id=category["id"], parent=parent, extra={OWNER: extra} if extra else {}, **more
+            key=key, name=name, id=category["id"], parent=parent, extra={self.owner: extra} if extra else {}, **more
         )
 
     def _skeleton(self, extra: dict[str, Any], place: str, report: Report) -> dict[str, Any]:
@@ -289,7 +290,7 @@ class Coco(Format):
         separator = b",\n" if context.options.indent else b","
         ids = category_ids(context)
         compressed = context.options.compressed
-        yield Piece(f"{path}#images", json.dump(encode_image(sample)))
+        yield Piece(f"{path}#images", json.dump(encode_image(sample, self.owner)))
         objects = [
             json.dump(encode(a, sample.id, None if a.label is None else ids[a.label], self.reads_keypoints, compressed))
             for a in sample.annotations or ()
@@ -300,7 +301,7 @@ class Coco(Format):
             labels = self.document_path(sample.split, context, "labels")
             tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(sample.tags)]
             if labels != path:
-                yield Piece(f"{labels}#images", json.dump(encode_image(sample)))
+                yield Piece(f"{labels}#images", json.dump(encode_image(sample, self.owner)))
             yield Piece(f"{labels}#annotations", separator.join(map(json.dump, tags)))
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
@@ -316,7 +317,7 @@ class Coco(Format):
         ids = category_ids(context)
         categories = [self._encode_label(label, ids[label.key]) for label in context.labels]
         separator = b"{"
-        for name, value in {**encode_head(context.info), "categories": categories}.items():
+        for name, value in {**encode_head(context.info, self.owner), "categories": categories}.items():
             yield separator + json.dump(name) + b":" + json.dump(value)
             separator = b"," + line
         for part in ("images", "annotations"):
@@ -332,7 +333,7 @@ class Coco(Format):
         if self.reads_keypoints and label.keypoints:
             record["keypoints"] = label.keypoints
             record["skeleton"] = [(a + 1, b + 1) for a, b in label.skeleton]
-        return {**record, **{k: v for k, v in label.extra.get(OWNER, {}).items() if k not in record}}
+        return {**record, **{k: v for k, v in label.extra.get(self.owner, {}).items() if k not in record}}
 
 
 class CocoKeypoints(Coco):
@@ -480,9 +481,15 @@ class Decoder:
     """Turns a record into a sample."""
 
     def __init__(
-        self, context: ReadContext, opened: Sequence[Opened], keypoints: bool, repeated: frozenset[str]
+        self,
+        context: ReadContext,
+        opened: Sequence[Opened],
+        keypoints: bool,
+        repeated: frozenset[str],
+        owner: str,
     ) -> None:
         self.context, self.opened, self.keypoints, self.repeated = context, opened, keypoints, repeated
+        self.owner = owner
 
     def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
         document = self.opened[record.parts[0].document]
@@ -493,7 +500,7 @@ class Decoder:
         tags: list[Tag] = []
         for part in record.parts:
             self.decode(part, key, annotations, tags, report)
-        written = str(values["file_name"])
+        written = record.name
         extra = {name: value for name, value in values.items() if name not in _IMAGE}
         size = _size(_Image(width=_number(values.get("width")), height=_number(values.get("height"))))
         if size is None and ("width" in values or "height" in values):
@@ -508,7 +515,7 @@ class Decoder:
             splits=(document.split,) if document.split is not None else (),
             tags=tuple(tags),
             annotations=tuple(annotations) if any(self.opened[p.document].labelled for p in record.parts) else None,
-            extra={OWNER: extra} if extra else {},
+            extra={self.owner: extra} if extra else {},
         )
         return in_pixels(sample)
 
@@ -558,7 +565,7 @@ def _without_roots(labels: Sequence[Label], records: Sequence[Record]) -> tuple[
     return tuple(label for label in labels if label not in roots)
 
 
-def read_info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
+def read_info(top: Mapping[str, msgspec.Raw], path: str, owner: str) -> Info:
     """What a document says about itself; what has no field of its own rides along."""
     info: Any = json.load(bytes(top["info"]), path) if "info" in top else {}
     licenses: Any = json.load(bytes(top["licenses"]), path) if "licenses" in top else []
@@ -575,15 +582,15 @@ def read_info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
         bag["licenses"] = licenses
     if root:
         bag["root"] = root
-    return Info(**texts, licenses=names, extra={OWNER: bag} if bag else {})
+    return Info(**texts, licenses=names, extra={owner: bag} if bag else {})
 
 
 _INFO = ("description", "version", "url")
 
 
-def encode_head(info: Info) -> dict[str, Any]:
+def encode_head(info: Info, owner: str) -> dict[str, Any]:
     """Fields of a document besides the three lists."""
-    bag = info.extra.get(OWNER, {})
+    bag = info.extra.get(owner, {})
     return {"info": _encode_info(info, bag), "licenses": _encode_licenses(info, bag), **bag.get("root", {})}
 
 
@@ -611,9 +618,9 @@ def category_ids(context: WriteContext) -> Mapping[str, int]:
     return {label.key: label.id for label in context.labels}  # type: ignore[misc]
 
 
-def encode_image(sample: Sample) -> dict[str, Any]:
+def encode_image(sample: Sample, owner: str) -> dict[str, Any]:
     """The entry of an image."""
-    extra = sample.extra.get(OWNER, {})
+    extra = sample.extra.get(owner, {})
     record: dict[str, Any] = {"id": sample.id, "file_name": sample.path}
     if sample.size is not None:
         record["width"], record["height"] = sample.size

@@ -59,6 +59,14 @@ class _Image(msgspec.Struct, gc=False):
     width: int | float | None = None
     height: int | float | None = None
     uri: str | None = None
+    coco_url: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """``file_name``, or else what of it is in the address of an image of COCO (``val2017/000000017905.jpg``)."""
+        if self.file_name or not self.coco_url:
+            return self.file_name
+        return "/".join(self.coco_url.rsplit("/", 2)[-2:]) if "://" in self.coco_url else None
 
 
 class _Key(msgspec.Struct, gc=False):
@@ -289,20 +297,25 @@ class Coco(Format):
         path = self.document_path(sample.split, context)
         separator = b",\n" if context.options.indent else b","
         ids = category_ids(context)
-        compressed = context.options.compressed
-        yield Piece(f"{path}#images", json.dump(encode_image(sample, self.owner)))
-        objects = [
-            json.dump(encode(a, sample.id, None if a.label is None else ids[a.label], self.reads_keypoints, compressed))
-            for a in sample.annotations or ()
-        ]
+        image = json.dump(self._encode_image(sample, ids))
+        yield Piece(f"{path}#images", image)
+        objects = [json.dump(self._encode_object(a, sample.id, ids, context.options)) for a in sample.annotations or ()]
         if objects:
             yield Piece(f"{path}#annotations", separator.join(objects))
-        if sample.tags:
+        present = [tag for tag in sample.tags if not tag.negative]
+        if present:
             labels = self.document_path(sample.split, context, "labels")
-            tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(sample.tags)]
+            tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(present)]
             if labels != path:
-                yield Piece(f"{labels}#images", json.dump(encode_image(sample, self.owner)))
+                yield Piece(f"{labels}#images", image)
             yield Piece(f"{labels}#annotations", separator.join(map(json.dump, tags)))
+
+    def _encode_image(self, sample: Sample, ids: Mapping[str, int]) -> dict[str, Any]:
+        return encode_image(sample, self.owner)
+
+    def _encode_object(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> dict[str, Any]:
+        category_id = None if a.label is None else ids[a.label]
+        return encode(a, image_id, category_id, self.reads_keypoints, options.compressed)
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         splits = context.splits or (None,)
@@ -366,13 +379,13 @@ def _group(
         if image is None:
             continue
         place = f"{path}#images[{position}]"
-        if image.id is None or not image.file_name:
+        if image.id is None or not image.name:
             missing = "id" if image.id is None else "file_name"
             report.problem("coco.image", f"an image without {missing}", place, severity="error", action="skipped")
         elif image.id in order:
             message = f"image id {image.id!r} is given twice"
             first = images[order[image.id]]
-            if first is not None and first.file_name == image.file_name:
+            if first is not None and first.name == image.name:
                 report.problem("coco.image-id", message, f"{place}.id", severity="info", action="taken for one image")
             else:
                 report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
@@ -414,8 +427,8 @@ def _group(
     splits = (split,) if split is not None else ()
     for id_, position in order.items():
         image = images[position]
-        assert image is not None and image.file_name is not None
-        name, foreign = _identity(image.file_name)
+        assert image is not None and image.name is not None
+        name, foreign = _identity(image.name)
         if foreign is not None:
             report.problem(
                 "path.unsafe", f"the image is called {foreign!r}, which is no path inside the dataset",
@@ -423,7 +436,7 @@ def _group(
             )  # fmt: skip
         mine = members[id_]
         part = Part(number, tuple(parts[i] for i in mine), array("I", mine))
-        record = Record(raws[position], image.file_name, name, (part,))
+        record = Record(raws[position], image.name, name, (part,))
         entry = IndexEntry(
             prefix + name, name, splits, _size(image), None, len(mine), None, id_, highest.get(id_, 0)
         )  # fmt: skip

@@ -24,7 +24,7 @@ def split_of(path: str) -> str | None:
     stem = name[: -len(".json")] if name.lower().endswith(".json") else name
     task = _TASK.match(stem)
     if task:
-        return None if task[1] == "default" else task[1]
+        return None if task[1] == "default" else task[1].removesuffix("_inserted_image_name")
     if split_role(stem) is not None:
         return stem
     last = folder.rpartition("/")[2]

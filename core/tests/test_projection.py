@@ -31,6 +31,7 @@ DECLARATIONS = {
         geometry=(frozenset({"polygon"}),), polygon_parts=False, polygon_holes=False, join_parts=True, inside=True
     ),
     "boxes inside": Holds(geometry=(BOX,), inside=True),
+    "one mask per pixel": Holds(geometry=(frozenset({"mask"}), frozenset({"keypoints"})), overlap=False),
     "rotated boxes": Holds(geometry=(frozenset({"rotated_box"}),), points=Convention(decimals=1)),
     "masks alone": Holds(geometry=(frozenset({"mask"}),), labels=LabelHolds(order="sorted"), attributes=TEXT),
     "keypoints": Holds(

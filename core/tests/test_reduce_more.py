@@ -12,6 +12,7 @@ from labelglot.plugin import (
     Format,
     Keypoints,
     Label,
+    Mask,
     Piece,
     Polygon,
     Problem,
@@ -20,6 +21,7 @@ from labelglot.plugin import (
 )
 from labelglot.projection import project
 from labelglot.projection.labels import project_labels
+from labelglot.projection.project import NO_PLAN
 from labelglot.testing.travel import store
 
 SQUARE = (0.0, 0.0, 10.0, 0.0, 10.0, 10.0, 0.0, 10.0)
@@ -71,6 +73,24 @@ def test_boxes_are_cut_at_the_edge_only_if_asked() -> None:
     assert done.sample is not None and done.sample.annotations is not None
     assert [a.box for a in done.sample.annotations] == [(0.0, 2.0, 5.0, 20.0), boxes[2]]
     assert [(loss.code, loss.object) for loss in done.losses] == [("box.clipped", 0), ("annotation.outside", 1)]
+
+
+def test_a_pixel_of_two_masks_goes_to_the_later_one() -> None:
+    def mask(*counts: int, size: int = 4) -> Annotation:
+        shape = Mask(width=size, height=1, rle=g.encode_string(counts))
+        return Annotation(label="x", shape=shape, extra={"x": {"area": 3, "note": "n"}})
+
+    first, covered, last = mask(0, 3, 1), mask(2, 1, 1), mask(1, 3)
+    sample = Sample(path="a", size=(4, 1), annotations=(first, covered, last, mask(4), mask(0, 5, size=5)))
+    holds = Holds(geometry=(frozenset({"mask"}),), overlap=False, extra=frozenset({"x"}))
+    done = project(sample, holds, NO_PLAN._replace(bound=frozenset({("x", "area")})))
+    assert done.sample is not None and done.sample.annotations is not None
+    left, kept = done.sample.annotations
+    assert (g.decode_string(left.shape.rle), left.extra, kept) == ((0, 1, 3), {"x": {"note": "n"}}, last)
+    assert done.trace == (0, 2)
+    assert [(loss.code, loss.object) for loss in done.losses] == [
+        ("mask.unfit", 4), ("mask.overlap", 0), ("extra.x", 0), ("mask.covered", 1), ("mask.empty", 3),
+    ]  # fmt: skip
 
 
 class _Wary(Format):

@@ -99,6 +99,8 @@ class Holds(Frozen):
     ring by bridges of no width. ``polygon_nested``: rings are written one after the other and filled by the even-odd
     rule, so that one inside another is a hole; polygons meant otherwise become a mask, or an object for each part.
     ``inside``: boxes and polygons are cut at the edge of the image.
+    ``overlap``: false: a pixel belongs to one object at the most; masks lose what later ones cover, and objects whose mask
+    has no pixel (left) are not kept.
     ``several_points``: false: each loose point becomes an object of its own.
     ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); 0, 1 or 2 ``stated`` for each point, or any number
     ``given`` for each, so that points of unknown visibility count as visible; any number or none at all.
@@ -135,6 +137,7 @@ class Holds(Frozen):
     polygon_holes: bool = True
     polygon_nested: bool = False
     inside: bool = False
+    overlap: bool = True
     rotated_angle: bool = False
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"

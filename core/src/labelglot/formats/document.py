@@ -41,6 +41,10 @@ class Document(Format):
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         """A document taken apart, without decoding its records. Raises LabelglotError if it is unreadable as a whole."""
 
+    def folders(self, path: str, split: str | None) -> Sequence[str]:
+        """Where the images of a document may lie besides its own folder; what ``decode`` gives to ``context.place``."""
+        return ()
+
     def load(self, path: str, context: ReadContext) -> Content:
         """The content of a document. Override to take it in pieces, without holding the whole file."""
         return self.parse(context.source.read(path), path, context)
@@ -68,7 +72,7 @@ class Document(Format):
         opened: list[tuple[str, str | None, Any]] = []
         tables: list[Sequence[Label | str] | None] = []
         info: Info | None = None
-        names: list[tuple[str, str]] = []
+        names: list[tuple[str, str, Sequence[str]]] = []
         for path, split in self.inputs(context):
             try:
                 content = self.load(path, context)
@@ -80,7 +84,8 @@ class Document(Format):
             records += [(len(opened), record) for record in content.records]
             opened.append((path, split, content.shared))
             tables.append(content.labels)
-            names += [(path.rpartition("/")[0], name) for name in content.names]
+            around = self.folders(path, split)
+            names += [(path.rpartition("/")[0], name, around) for name in content.names]
             info = info or content.info
         if not opened:
             raise LabelglotError(f"no {self.name} document in it can be read", context.source.where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from labelglot.report import Loss, Severity
@@ -39,4 +40,20 @@ class LossList(LossSink):
         self.losses.append(Loss(code, aspect, self.key, position, detail, severity))
 
 
-__all__ = ["LossList", "LossSink", "Lost"]
+class HeldLosses(LossSink):
+    """Keeps the losses of one sample until it is known which of its objects stay."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[str, str, int | None, str, Severity]] = []
+
+    def __call__(self, code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
+        self.held.append((code, aspect, position, detail, severity))
+
+    def release(self, lose: LossSink, kept: Collection[int]) -> None:
+        """Pass them on; of objects that are not kept, only that they are gone. ``kept``: positions of the others."""
+        for loss in self.held:
+            if loss[1] == "annotation" or loss[2] is None or loss[2] in kept:
+                lose(*loss)
+
+
+__all__ = ["HeldLosses", "LossList", "LossSink", "Lost"]

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
-from labelglot.projection.losses import LossList, LossSink
+from labelglot.projection.losses import HeldLosses, LossList, LossSink
 from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
 from labelglot.projection.objects import Frame, ObjectReducer
+from labelglot.projection.pixels import one_per_pixel
 from labelglot.report import Loss
 from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.dataset import Dataset, Info
@@ -83,12 +84,24 @@ class SampleReducer:
         elif sample.annotations:
             from_fractions = sample.units == "relative"
             frame = Frame(sample.size, from_fractions, relative and not from_fractions, reachable)
-            changes["annotations"], trace = self.objects.reduce(sample.annotations, frame, number, lose)
+            changes["annotations"], trace = self._objects(sample, frame, number, lose)
         left = changes.get("annotations", sample.annotations) or changes.get("tags", sample.tags)
         if not left and not holds.empty:
             lose("sample.empty", "sample", None, "nothing of it can be written", "warning")
             return None, ()
         return (sample.replace(**changes) if changes else sample), trace
+
+    def _objects(
+        self, sample: Sample, frame: Frame, number: int, lose: LossSink
+    ) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
+        annotations = sample.annotations or ()
+        if self.holds.overlap:
+            return self.objects.reduce(annotations, frame, number, lose)
+        held = HeldLosses()
+        kept, trace = self.objects.reduce(annotations, frame, number, held)
+        kept, trace = one_per_pixel(kept, trace, sample.size, held, self.plan.bound)
+        held.release(lose, trace)
+        return kept, trace
 
 
 def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: dict[str, object], lose: LossSink) -> None:

@@ -101,6 +101,9 @@ def decode(
         if label is None:
             raise Misfit("coco.category", f"category {found.category_id!r} is not declared in categories")
     id_ = found.id if keep_id else None
+    text = found.text
+    if text is None and isinstance(extra.get("caption"), str):
+        text, extra["text"] = extra.pop("caption"), "caption"
     box, bag = _box(found, report, place, key)
     extra.update(bag)
     shape = None
@@ -123,7 +126,7 @@ def decode(
         extra["area"] = found.area
     attributes: dict[str, Any] = {}
     if found.attributes is not UNSET:
-        attributes = _attributes(found.attributes or {}, extra)
+        attributes = plain_attributes(found.attributes or {}, extra)
         if not found.attributes:
             extra["attributes"] = found.attributes
     crowd = found.iscrowd
@@ -136,7 +139,7 @@ def decode(
             return _tag(found, label, extra, attributes)
         raise Misfit("coco.geometry", "it has neither a box nor a segmentation that can be read")
     return Annotation(
-        label=label, box=box, shape=shape, keypoints=points, text=found.text, id=id_, track=found.track_id,
+        label=label, box=box, shape=shape, keypoints=points, text=text, id=id_, track=found.track_id,
         score=found.score, attributes=attributes, extra={OWNER: extra} if extra else {},
     )  # fmt: skip
 
@@ -254,7 +257,8 @@ def _seen(points: Keypoints | None) -> int:
 _SIMPLE = (bool, int, float, str, type(None))
 
 
-def _attributes(values: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+def plain_attributes(values: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Attributes whose values the schema has; others go to ``extra["attributes"]``."""
     kept: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, _SIMPLE):
@@ -304,7 +308,7 @@ def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, comp
     if a.track is not None:
         record["track_id"] = a.track
     if a.text is not None:
-        record["text"] = a.text
+        record[extra.get("text", "text")] = a.text
     if keypoints and a.keypoints is not None:
         points, seen = a.keypoints.points, a.keypoints.visibility or (2,) * len(a.keypoints)
         record["keypoints"] = [v for i, s in enumerate(seen) for v in (points[2 * i], points[2 * i + 1], s)]
@@ -316,7 +320,7 @@ def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, comp
     return record
 
 
-_OWN = frozenset({"without", "rle", "area", "bbox"})
+_OWN = frozenset({"without", "rle", "area", "bbox", "text"})
 
 
 def _area(shape: Any, width: float, height: float) -> float:

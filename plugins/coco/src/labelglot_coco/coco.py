@@ -7,7 +7,7 @@ stored areas, unknown fields. Annotations stay encoded until a sample is asked f
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -47,7 +47,7 @@ from labelglot.wire import json
 from pydantic import Field
 
 from labelglot_coco.annotation import BOUND, OWNER, Classes, Misfit, decode, encode
-from labelglot_coco.layout import HEAD, documents, heads, image_folders, is_coco
+from labelglot_coco.layout import Kind, documents, heads, image_folders, kind_of
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
 _CATEGORY = ("id", "name")
@@ -59,6 +59,14 @@ class _Image(msgspec.Struct, gc=False):
     width: int | float | None = None
     height: int | float | None = None
     uri: str | None = None
+    coco_url: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """``file_name``, or else what of it is in the address of an image of COCO (``val2017/000000017905.jpg``)."""
+        if self.file_name or not self.coco_url:
+            return self.file_name
+        return "/".join(self.coco_url.rsplit("/", 2)[-2:]) if "://" in self.coco_url else None
 
 
 class _Key(msgspec.Struct, gc=False):
@@ -66,7 +74,7 @@ class _Key(msgspec.Struct, gc=False):
     id: int | str | None = None
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """The annotations one document has of an image, still encoded. ``places``: their positions in the document."""
 
     document: int
@@ -74,23 +82,27 @@ class _Part(NamedTuple):
     places: array[int]
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
     """An image as a document describes it, and what this and other documents of the same split say of it."""
 
     image: msgspec.Raw
     name: str
     path: str
-    parts: tuple[_Part, ...]
+    parts: tuple[Part, ...]
 
 
-class _Document(NamedTuple):
-    """What decoding the records of one document needs. ``repeated``: annotations whose id an earlier one has."""
+class Opened(NamedTuple):
+    """What decoding the records of one document needs. ``repeated``: annotations whose id an earlier one has.
+
+    ``numbered``: the ids of annotations are 1, 2, 3... in the order of the document.
+    """
 
     path: str
     split: str | None
     classes: Classes
     labelled: bool
     repeated: frozenset[int]
+    numbered: bool = False
 
 
 class Coco(Format):
@@ -100,11 +112,13 @@ class Coco(Format):
     name = "COCO instances JSON"
     aliases: ClassVar[tuple[str, ...]] = ("coco-instances", "ms-coco", "coco-json")
     url = "https://cocodataset.org/#format-data"
-    documents = (".json",)
+    documents: ClassVar[tuple[str, ...]] = (".json",)
     separator = b","
     geometry_bound_extra = BOUND
     computed_extra = frozenset({(OWNER, "area")})
+    owner: ClassVar[str] = OWNER
     task: ClassVar[str] = "instances"
+    kinds: ClassVar[Collection[Kind]] = ("instances", "keypoints", "lvis")
     reads_keypoints: ClassVar[bool] = False
     holds = Holds(
         geometry=(frozenset({"box"}), frozenset({"polygon", "mask"})),
@@ -146,19 +160,19 @@ class Coco(Format):
     def detect(self, source: Source) -> Match | None:
         best: Match | None = None
         for path, seen in heads(source):
-            if not is_coco(seen, path):
-                continue
-            keypoints = _named(path, "person_keypoints") or has_keypoints(source, path)
-            if keypoints == self.reads_keypoints and not _named(path, "labels"):
-                what = "categories with keypoints" if keypoints else "images, annotations and categories"
-                return Match(0.95, f"{path} has {what}")
-            if not self.reads_keypoints:
-                best = best or Match(0.6, f"{path} is COCO with keypoints")
+            kind = kind_of(source, path, seen)
+            if kind in ("instances", "keypoints") and (kind == "keypoints") == self.reads_keypoints:
+                if not _named(path, "labels"):
+                    what = "categories with keypoints" if self.reads_keypoints else "images, annotations and categories"
+                    return Match(0.95, f"{path} has {what}")
+                best = best or Match(0.9, f"{path} has annotations that are labels of images")
+            elif kind in ("keypoints", "lvis") and not self.reads_keypoints:
+                best = best or Match(0.6, f"{path} is COCO with {'keypoints' if kind == 'keypoints' else 'fields of LVIS'}")
         return best
 
     def read(self, context: ReadContext) -> Dataset:
-        opened: list[_Document] = []
-        records: list[_Record] = []
+        opened: list[Opened] = []
+        records: list[Record] = []
         entries: list[IndexEntry] = []
         tables: list[Sequence[Label]] = []
         info: Info | None = None
@@ -180,7 +194,8 @@ class Coco(Format):
             tables.append(labels)
             folder, around = path.rpartition("/")[0], image_folders(path, split)
             named += ((folder, record.name, around) for record, _ in found)
-            for record, entry in found:
+            for record, seen in found:
+                entry = self._entry(seen)
                 known = by_key.setdefault(entry.key, len(records))
                 if known == len(records):
                     records.append(record)
@@ -188,19 +203,32 @@ class Coco(Format):
                 else:
                     records[known] = records[known]._replace(parts=records[known].parts + record.parts)
                     entries[known] = _both(entries[known], entry)
-            info = info or _info(top, path)
+            info = info or self._info(top, path)
         if not opened:
             raise LabelglotError("no COCO document in it can be read", context.source.where)
         context.reserve(named)
-        table = merge_labels(tables)
-        if context.options.drop_unused_roots:
-            table = _without_roots(table, records)
-        decoder = _Decoder(context, opened, self.reads_keypoints, _repeated(records))
+        table = self._table(merge_labels(tables), records, context)
+        decoder = self._decoder(context, opened, _repeated(records))
         return Dataset(Records(records, decoder, _Index(entries)), table, info)
+
+    def _table(self, labels: tuple[Label, ...], records: Sequence[Record], context: ReadContext) -> tuple[Label, ...]:
+        """The classes of all documents."""
+        return _without_roots(labels, records) if context.options.drop_unused_roots else labels
+
+    def _entry(self, entry: IndexEntry) -> IndexEntry:
+        """What is known of an image without decoding it."""
+        return entry
+
+    def _info(self, top: Mapping[str, msgspec.Raw], path: str) -> Info:
+        """What a document says about itself."""
+        return read_info(top, path, self.owner)
+
+    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
+        return Decoder(context, opened, self.reads_keypoints, repeated, self.owner)
 
     def _documents(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         """Documents to read. Where some are named after this format's task, those of the other task are left alone."""
-        found = documents(context.source)
+        found = documents(context.source, self.kinds)
         other = "instances" if self.reads_keypoints else "person_keypoints"
         if not any(_named(path, self.task) for path, _ in found):
             return found
@@ -238,7 +266,7 @@ class Coco(Format):
             parent = None
         more = self._skeleton(extra, place, report) if self.reads_keypoints else {}
         return Label(
-            key=key, name=name, id=category["id"], parent=parent, extra={OWNER: extra} if extra else {}, **more
+            key=key, name=name, id=category["id"], parent=parent, extra={self.owner: extra} if extra else {}, **more
         )
 
     def _skeleton(self, extra: dict[str, Any], place: str, report: Report) -> dict[str, Any]:
@@ -268,21 +296,26 @@ class Coco(Format):
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         path = self.document_path(sample.split, context)
         separator = b",\n" if context.options.indent else b","
-        ids = _category_ids(context)
-        compressed = context.options.compressed
-        yield Piece(f"{path}#images", json.dump(_encode_image(sample)))
-        objects = [
-            json.dump(encode(a, sample.id, None if a.label is None else ids[a.label], self.reads_keypoints, compressed))
-            for a in sample.annotations or ()
-        ]
+        ids = category_ids(context)
+        image = json.dump(self._encode_image(sample, ids))
+        yield Piece(f"{path}#images", image)
+        objects = [json.dump(self._encode_object(a, sample.id, ids, context.options)) for a in sample.annotations or ()]
         if objects:
             yield Piece(f"{path}#annotations", separator.join(objects))
-        if sample.tags:
+        present = [tag for tag in sample.tags if not tag.negative]
+        if present:
             labels = self.document_path(sample.split, context, "labels")
-            tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(sample.tags)]
+            tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(present)]
             if labels != path:
-                yield Piece(f"{labels}#images", json.dump(_encode_image(sample)))
+                yield Piece(f"{labels}#images", image)
             yield Piece(f"{labels}#annotations", separator.join(map(json.dump, tags)))
+
+    def _encode_image(self, sample: Sample, ids: Mapping[str, int]) -> dict[str, Any]:
+        return encode_image(sample, self.owner)
+
+    def _encode_object(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> dict[str, Any]:
+        category_id = None if a.label is None else ids[a.label]
+        return encode(a, image_id, category_id, self.reads_keypoints, options.compressed)
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         splits = context.splits or (None,)
@@ -294,14 +327,12 @@ class Coco(Format):
 
     def _document(self, path: str, context: WriteContext, pieces: Pieces) -> Iterator[bytes]:
         line = b"\n" if context.options.indent else b""
-        bag = context.info.extra.get(OWNER, {})
-        yield b'{"info":' + json.dump(_encode_info(context.info, bag))
-        yield b"," + line + b'"licenses":' + json.dump(_encode_licenses(context.info, bag))
-        for name, value in bag.get("root", {}).items():
-            yield b"," + json.dump(name) + b":" + json.dump(value)
-        ids = _category_ids(context)
+        ids = category_ids(context)
         categories = [self._encode_label(label, ids[label.key]) for label in context.labels]
-        yield b"," + line + b'"categories":' + json.dump(categories)
+        separator = b"{"
+        for name, value in {**encode_head(context.info, self.owner), "categories": categories}.items():
+            yield separator + json.dump(name) + b":" + json.dump(value)
+            separator = b"," + line
         for part in ("images", "annotations"):
             yield b"," + line + b'"' + part.encode() + b'":['
             yield from pieces.stream(f"{path}#{part}")
@@ -315,7 +346,7 @@ class Coco(Format):
         if self.reads_keypoints and label.keypoints:
             record["keypoints"] = label.keypoints
             record["skeleton"] = [(a + 1, b + 1) for a, b in label.skeleton]
-        return {**record, **{k: v for k, v in label.extra.get(OWNER, {}).items() if k not in record}}
+        return {**record, **{k: v for k, v in label.extra.get(self.owner, {}).items() if k not in record}}
 
 
 class CocoKeypoints(Coco):
@@ -337,24 +368,9 @@ def _named(path: str, task: str) -> bool:
     return path.rpartition("/")[2].startswith(f"{task}_")
 
 
-def has_keypoints(source: Source, path: str) -> bool:
-    """Whether a document speaks of keypoints, near its beginning or its end (where categories often are)."""
-    if b'"keypoints"' in source.head(path, HEAD):
-        return True
-    try:
-        with source.open(path) as stream:
-            size = source.size(path)
-            if size <= HEAD or not stream.seekable():
-                return False
-            stream.seek(max(0, size - HEAD))
-            return b'"keypoints"' in stream.read(HEAD)
-    except (LabelglotError, OSError):
-        return False
-
-
 def _group(
     top: Mapping[str, msgspec.Raw], path: str, split: str | None, labels: Sequence[Label], number: int, report: Report
-) -> tuple[list[tuple[_Record, IndexEntry]], _Document]:
+) -> tuple[list[tuple[Record, IndexEntry]], Opened]:
     """One record per image, with the annotations that name it, in document order."""
     raws = json.load_parts(bytes(top["images"]), f"{path}#images") if "images" in top else []
     images = json.load_items(top.get("images"), _Image, f"{path}#images", report, "coco.image")
@@ -363,22 +379,28 @@ def _group(
         if image is None:
             continue
         place = f"{path}#images[{position}]"
-        if image.id is None or not image.file_name:
+        if image.id is None or not image.name:
             missing = "id" if image.id is None else "file_name"
             report.problem("coco.image", f"an image without {missing}", place, severity="error", action="skipped")
         elif image.id in order:
             message = f"image id {image.id!r} is given twice"
-            report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
+            first = images[order[image.id]]
+            if first is not None and first.name == image.name:
+                report.problem("coco.image-id", message, f"{place}.id", severity="info", action="taken for one image")
+            else:
+                report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
         else:
             order[image.id] = position
     members: dict[int | str, list[int]] = {id_: [] for id_ in order}
     highest: dict[int | str, int] = {}
     parts: list[msgspec.Raw] = []
     repeated: set[int] = set()
+    numbered = True
     if "annotations" in top:
         parts = json.load_parts(bytes(top["annotations"]), f"{path}#annotations")
         keys = json.load_items(top["annotations"], _Key, f"{path}#annotations", report, "coco.annotation")
         seen: set[int | str] = set()
+        numbered = all(key is not None and key.id == position for position, key in enumerate(keys, 1))
         for position, key in enumerate(keys):
             if key is None:
                 continue
@@ -405,26 +427,26 @@ def _group(
     splits = (split,) if split is not None else ()
     for id_, position in order.items():
         image = images[position]
-        assert image is not None and image.file_name is not None
-        name, foreign = _identity(image.file_name)
+        assert image is not None and image.name is not None
+        name, foreign = _identity(image.name)
         if foreign is not None:
             report.problem(
                 "path.unsafe", f"the image is called {foreign!r}, which is no path inside the dataset",
                 f"{path}#images[{position}].file_name", raw=foreign, action=f"called {name}, its own name kept",
             )  # fmt: skip
         mine = members[id_]
-        part = _Part(number, tuple(parts[i] for i in mine), array("I", mine))
-        record = _Record(raws[position], image.file_name, name, (part,))
+        part = Part(number, tuple(parts[i] for i in mine), array("I", mine))
+        record = Record(raws[position], image.name, name, (part,))
         entry = IndexEntry(
             prefix + name, name, splits, _size(image), None, len(mine), None, id_, highest.get(id_, 0)
         )  # fmt: skip
         found.append((record, entry))
     ids = {label.id: label.key for label in labels if label.id is not None}
     counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
-    return found, _Document(path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated))
+    return found, Opened(path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated), numbered)
 
 
-def _repeated(records: Sequence[_Record]) -> frozenset[str]:
+def _repeated(records: Sequence[Record]) -> frozenset[str]:
     """Names of images that documents of different splits list (one split lists a name once)."""
     seen: set[str] = set()
     return frozenset(record.name for record in records if record.name in seen or seen.add(record.name))  # type: ignore[func-returns-value]
@@ -432,7 +454,7 @@ def _repeated(records: Sequence[_Record]) -> frozenset[str]:
 
 def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
     """The index entry of an image that two documents list."""
-    number = (a.annotations or 0) + (b.annotations or 0)
+    number = None if a.annotations is None or b.annotations is None else a.annotations + b.annotations
     return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
 
 
@@ -468,15 +490,21 @@ class _Index:
         return iter(self.entries)
 
 
-class _Decoder:
+class Decoder:
     """Turns a record into a sample."""
 
     def __init__(
-        self, context: ReadContext, opened: Sequence[_Document], keypoints: bool, repeated: frozenset[str]
+        self,
+        context: ReadContext,
+        opened: Sequence[Opened],
+        keypoints: bool,
+        repeated: frozenset[str],
+        owner: str,
     ) -> None:
         self.context, self.opened, self.keypoints, self.repeated = context, opened, keypoints, repeated
+        self.owner = owner
 
-    def __call__(self, record: _Record, ordinal: int, report: Report) -> Sample | None:
+    def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
         document = self.opened[record.parts[0].document]
         values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")
         path = record.path
@@ -484,8 +512,8 @@ class _Decoder:
         annotations: list[Annotation] = []
         tags: list[Tag] = []
         for part in record.parts:
-            self._decode(part, key, annotations, tags, report)
-        written = str(values["file_name"])
+            self.decode(part, key, annotations, tags, report)
+        written = record.name
         extra = {name: value for name, value in values.items() if name not in _IMAGE}
         size = _size(_Image(width=_number(values.get("width")), height=_number(values.get("height"))))
         if size is None and ("width" in values or "height" in values):
@@ -500,11 +528,12 @@ class _Decoder:
             splits=(document.split,) if document.split is not None else (),
             tags=tuple(tags),
             annotations=tuple(annotations) if any(self.opened[p.document].labelled for p in record.parts) else None,
-            extra={OWNER: extra} if extra else {},
+            extra={self.owner: extra} if extra else {},
         )
         return in_pixels(sample)
 
-    def _decode(self, part: _Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+    def decode(self, part: Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+        """Add what a document says of an image."""
         document = self.opened[part.document]
         for raw, position in zip(part.annotations, part.places, strict=True):
             place = f"{document.path}#annotations[{position}]"
@@ -521,7 +550,7 @@ class _Decoder:
             else:
                 annotations.append(made)
 
-    def _image(self, name: str, document: _Document) -> SourceImage | None:
+    def _image(self, name: str, document: Opened) -> SourceImage | None:
         images = self.context.images
         if not images.paths:
             return None
@@ -538,7 +567,7 @@ def _number(value: Any) -> int | float | None:
     return value if isinstance(value, int | float) and value == value and abs(value) < 1 << 31 else None
 
 
-def _without_roots(labels: Sequence[Label], records: Sequence[_Record]) -> tuple[Label, ...]:
+def _without_roots(labels: Sequence[Label], records: Sequence[Record]) -> tuple[Label, ...]:
     """Without the placeholder class that Roboflow puts first: the parent of others, and on no object."""
     used: set[int | str | None] = set()
     for record in records:
@@ -549,7 +578,8 @@ def _without_roots(labels: Sequence[Label], records: Sequence[_Record]) -> tuple
     return tuple(label for label in labels if label not in roots)
 
 
-def _info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
+def read_info(top: Mapping[str, msgspec.Raw], path: str, owner: str) -> Info:
+    """What a document says about itself; what has no field of its own rides along."""
     info: Any = json.load(bytes(top["info"]), path) if "info" in top else {}
     licenses: Any = json.load(bytes(top["licenses"]), path) if "licenses" in top else []
     root = json.rest(top, ("info", "licenses", "images", "annotations", "categories"))
@@ -565,10 +595,16 @@ def _info(top: Mapping[str, msgspec.Raw], path: str) -> Info:
         bag["licenses"] = licenses
     if root:
         bag["root"] = root
-    return Info(**texts, licenses=names, extra={OWNER: bag} if bag else {})
+    return Info(**texts, licenses=names, extra={owner: bag} if bag else {})
 
 
 _INFO = ("description", "version", "url")
+
+
+def encode_head(info: Info, owner: str) -> dict[str, Any]:
+    """Fields of a document besides the three lists."""
+    bag = info.extra.get(owner, {})
+    return {"info": _encode_info(info, bag), "licenses": _encode_licenses(info, bag), **bag.get("root", {})}
 
 
 def _encode_info(info: Info, bag: Mapping[str, Any]) -> Any:
@@ -588,14 +624,16 @@ def _plain_licenses(names: Sequence[str]) -> list[dict[str, Any]]:
     return [{"id": number, "name": name, "url": ""} for number, name in enumerate(names, 1)]
 
 
-def _category_ids(context: WriteContext) -> Mapping[str, int]:
+def category_ids(context: WriteContext) -> Mapping[str, int]:
+    """The number of each class, by key."""
     if context.options.contiguous:
         return {label.key: number for number, label in enumerate(context.labels, 1)}
     return {label.key: label.id for label in context.labels}  # type: ignore[misc]
 
 
-def _encode_image(sample: Sample) -> dict[str, Any]:
-    extra = sample.extra.get(OWNER, {})
+def encode_image(sample: Sample, owner: str) -> dict[str, Any]:
+    """The entry of an image."""
+    extra = sample.extra.get(owner, {})
     record: dict[str, Any] = {"id": sample.id, "file_name": sample.path}
     if sample.size is not None:
         record["width"], record["height"] = sample.size

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal
 
-from labelglot.plugin import Source, split_role
+from labelglot.plugin import LabelglotError, Source, split_role
 from labelglot.wire.json import peek
 
 HEAD = 1 << 16
-_TASK = re.compile(r"^(?:instances|person_keypoints|keypoints|labels|stuff|image_info|captions)_(.+)$", re.IGNORECASE)
+_TASK = re.compile(
+    r"^(?:instances|person_keypoints|keypoints|labels|stuff|image_info|captions|panoptic|lvis_v[\d.]+|lvis)_(.+)$",
+    re.IGNORECASE,
+)
+Kind = Literal["instances", "keypoints", "captions", "panoptic", "lvis"]
 _FOLDERS = ("images", "data")
 
 
@@ -19,7 +24,7 @@ def split_of(path: str) -> str | None:
     stem = name[: -len(".json")] if name.lower().endswith(".json") else name
     task = _TASK.match(stem)
     if task:
-        return None if task[1] == "default" else task[1]
+        return None if task[1] == "default" else task[1].removesuffix("_inserted_image_name")
     if split_role(stem) is not None:
         return stem
     last = folder.rpartition("/")[2]
@@ -60,27 +65,66 @@ def first(value: object) -> dict[str, object]:
 SIBLINGS = ("videos", "tracks", "detection_categories", "samples")
 
 
-def is_coco(seen: dict[str, object], path: str) -> bool:
-    """Whether the beginning of a document is COCO's: a list of images with ``file_name``, or parts of it in any order."""
-    if any(name in seen for name in SIBLINGS):
-        return False
+def kind_of(source: Source, path: str, seen: dict[str, object]) -> Kind | None:
+    """Which document of the family it is, by its beginning and, if it is long, its end; ``None``: none of them."""
     annotation = first(seen.get("annotations"))
-    if "caption" in annotation or "segments_info" in annotation:
+    if any(name in seen for name in SIBLINGS):
+        return None
+    if "segments_info" in annotation:
+        return "panoptic"
+    if "caption" in annotation and "bbox" not in annotation:
+        return "captions"
+    task = path.rpartition("/")[2].lower()
+    if not _is_coco(seen, annotation, task):
+        return None
+    if not annotation:
+        if task.startswith("panoptic_") or mentions(source, path, b'"segments_info"'):
+            return "panoptic"
+        if task.startswith("captions_") or (mentions(source, path, b'"caption"') and not mentions(source, path, b'"bbox"')):
+            return "captions"
+    image, category = first(seen.get("images")), first(seen.get("categories"))
+    negatives = any(name in image for name in FEDERATED) or any(mentions(source, path, b'"%s"' % n.encode()) for n in FEDERATED)
+    if negatives or {"synset", "frequency"} <= category.keys():
+        return "lvis"
+    return "keypoints" if task.startswith("person_keypoints_") or mentions(source, path, b'"keypoints"') else "instances"
+
+
+FEDERATED = ("neg_category_ids", "not_exhaustive_category_ids")
+"""Fields of LVIS images: classes verified absent, classes of which some objects are not marked."""
+
+
+def mentions(source: Source, path: str, text: bytes) -> bool:
+    """Whether ``text`` is near the beginning or the end (where categories often are) of a document."""
+    if text in source.head(path, HEAD):
+        return True
+    try:
+        size = source.size(path)
+        if size <= HEAD:
+            return False
+        with source.open(path) as stream:
+            if not stream.seekable():
+                return False
+            stream.seek(max(0, size - HEAD))
+            return text in stream.read(HEAD)
+    except (LabelglotError, OSError):
         return False
+
+
+def _is_coco(seen: dict[str, object], annotation: dict[str, object], name: str) -> bool:
+    """Whether the beginning of a document is COCO's: a list of images with ``file_name``, or parts of it in any order."""
     if {"images", "annotations"} <= seen.keys() or {"images", "categories"} <= seen.keys():
         return not first(seen["images"]) or "id" in first(seen["images"])
     image = first(seen.get("images"))
-    if {"id", "file_name"} <= image.keys():
+    if "id" in image and not {"file_name", "coco_url"}.isdisjoint(image):
         return True
-    name = path.rpartition("/")[2].lower()
     named = _TASK.match(name) is not None or name.endswith(".coco.json")
     return ("image_id" in annotation and "category_id" in annotation) or (
         named and seen.keys() <= {"info", "licenses", "images", "annotations", "categories", "type"}
     )
 
 
-def documents(source: Source) -> Sequence[tuple[str, str | None]]:
-    """COCO documents of a source with their splits, in path order. A file named by the user is one, whatever it is."""
+def documents(source: Source, kinds: Collection[Kind]) -> Sequence[tuple[str, str | None]]:
+    """Documents of these kinds with their splits, in path order. A file named by the user is one, whatever it is."""
     if source.focus is not None:
         return [(source.focus, split_of(source.focus))]
-    return [(path, split_of(path)) for path, seen in heads(source) if is_coco(seen, path)]
+    return [(path, split_of(path)) for path, seen in heads(source) if kind_of(source, path, seen) in kinds]

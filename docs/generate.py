@@ -15,6 +15,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from unittest import mock
 
+from labelglot.checking import CATALOGUE
 from labelglot.cli.app import COMMANDS, main
 from labelglot.description import directions, facts, objects_in_words, option_facts
 from labelglot.formats.base import Format, Options
@@ -35,6 +36,7 @@ def pages() -> Iterator[tuple[str, str]]:
         yield f"formats/{each.id}.md", _page(each, registry)
     yield "cli.md", _command_line()
     yield "reference.md", runpy.run_path(str(DOCS / "reference.py"))["page"]()
+    yield "problems.md", _problems()
 
 
 def _table(found: tuple[Format, ...]) -> str:
@@ -78,6 +80,25 @@ def _command_line() -> str:
     lines = ["# Command line", "", "What each command prints with `--help`.", "", "```text", _help(), "```"]
     for name in COMMANDS:
         lines += ["", f"## labelglot {name}", "", "```text", _help(name), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _problems() -> str:
+    lines = [
+        "# Problems", "",
+        "Everything `labelglot check` can find, in any format. A code never changes its meaning. Readers report what they",
+        "see as `<format>.<what>`; such a code belongs to the entry that names its last part under *readers say*.", "",
+        "`labelglot convert --fix` applies the safe fixes and lists each one; `--fix-log FILE` writes them down, and",
+        "`labelglot convert FIXED DST --to FORMAT --unfix FILE` takes them back.", "",
+        "| code | severity | problem | fix |", "|---|---|---|---|",
+    ]  # fmt: skip
+    lines += [
+        f"| [{e.code}](#{e.code.replace('.', '')}) | {e.severity} | {e.title} | {'yes' if e.fix else ''} |" for e in CATALOGUE
+    ]
+    for e in CATALOGUE:
+        lines += ["", f"## {e.code}", "", f"{e.title} ({e.severity}).", "", e.why, "", f"*What to do*: {e.remedy}"]
+        lines += ["", f"*`--fix`*: {e.fix}"] if e.fix else []
+        lines += ["", f"*Readers say*: {', '.join(f'`{tail}`' for tail in e.tails)}."] if e.tails else []
     return "\n".join(lines) + "\n"
 
 

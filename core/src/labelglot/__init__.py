@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelglot.checking import check
     from labelglot.comparison import Change, compare
     from labelglot.detection import candidates
     from labelglot.engine.convert import Conversion, convert, read, write
@@ -30,14 +31,14 @@ _HOMES = {
     "Annotation": "schema", "Change": "comparison", "Conversion": "engine.convert", "Dataset": "schema",
     "Format": "formats.base", "Holds": "holds", "Label": "schema", "LabelglotError": "errors", "Registry": "formats.registry",
     "Report": "report",
-    "Sample": "schema", "Tag": "schema", "candidates": "detection", "compare": "comparison", "convert": "engine.convert",
+    "Sample": "schema", "Tag": "schema", "candidates": "detection", "check": "checking", "compare": "comparison", "convert": "engine.convert",
     "hookimpl": "hooks", "hookspec": "hooks", "loss": "prediction", "project": "projection.project", "read": "engine.convert",
     "write": "engine.convert",
 }  # fmt: skip
 
 __all__ = [
     "Annotation", "Change", "Conversion", "Dataset", "Format", "Holds", "Label", "LabelglotError", "Registry", "Report",
-    "Sample", "Tag", "candidates", "compare", "convert", "hookimpl", "hookspec", "loss", "project", "read",
+    "Sample", "Tag", "candidates", "check", "compare", "convert", "hookimpl", "hookspec", "loss", "project", "read",
     "registry", "write",
 ]  # fmt: skip
 

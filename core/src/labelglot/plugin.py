@@ -14,18 +14,17 @@ from labelglot.formats.base import (
     WriteContext,
     image_size,
     in_pixels,
-    split_of_path,
     seen_from,
+    split_of_path,
     under,
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
-from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.layers import LayerRun, layer_runs
+from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
+from labelglot.formats.mirrored import Mirrored
 from labelglot.formats.objects import decode_objects, numbers
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
-from labelglot.formats.mirrored import Mirrored
-from labelglot.formats.per_image import Pair, PerImage, pair_by_stem
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
 from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
@@ -92,9 +91,9 @@ __all__ = [
     "Label",
     "LabelHolds",
     "LabelglotError",
+    "LayerRun",
     "Line",
     "Lines",
-    "LayerRun",
     "Mask",
     "Match",
     "Mirrored",

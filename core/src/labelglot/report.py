@@ -44,6 +44,21 @@ class Loss(NamedTuple):
     severity: Severity = "warning"
 
 
+class Fix(NamedTuple):
+    """Something of one object that was set right, and how to take it back.
+
+    ``object``: position of the annotation when it was changed. ``before``/``after``: its fields that changed, as plain
+    values; ``after`` is ``None`` if the object was removed, and ``before`` then the whole of it.
+    """
+
+    code: str
+    message: str
+    key: str
+    object: int
+    before: dict[str, Any]
+    after: dict[str, Any] | None
+
+
 class Line(Frozen):
     """All problems or losses of one code: the exact count and the first examples."""
 
@@ -59,9 +74,14 @@ def _limit(text: str | None, length: int = 200) -> str | None:
 
 
 class Report:
-    """Collects problems, losses and counts. Picklable and mergeable."""
+    """Collects problems, losses and counts. Picklable and mergeable.
 
-    def __init__(self) -> None:
+    ``examples``: of each code how many are kept. ``fixes``: what was set right on the way, each one, in order.
+    """
+
+    def __init__(self, examples: int = EXAMPLES) -> None:
+        self.examples = examples
+        self.fixes: list[Fix] = []
         self._problems: dict[str, tuple[int, list[Problem]]] = {}
         self._losses: dict[str, tuple[int, list[Loss]]] = {}
         self.counts: dict[str, int] = {}
@@ -86,11 +106,16 @@ class Report:
 
     def add_problem(self, problem: Problem) -> None:
         count, examples = self._problems.get(problem.code, (0, []))
-        if len(examples) < EXAMPLES:
+        if len(examples) < self.examples:
             examples.append(problem)
         self._problems[problem.code] = (count + 1, examples)
         if problem.action.startswith("skipped"):
             self.skipped += 1
+
+    def fix(self, fix: Fix) -> None:
+        """Note something that was set right, as a problem that is none any more."""
+        self.fixes.append(fix)
+        self.add_problem(Problem(fix.code, fix.message, "info", None, fix.key, fix.object, None, "fixed"))
 
     def lose(self, loss: Loss) -> None:
         """Note a loss."""
@@ -111,13 +136,14 @@ class Report:
         """Add what a later chunk reported."""
         for code, (count, problems) in other._problems.items():
             mine = self._problems.get(code, (0, []))
-            self._problems[code] = (mine[0] + count, (mine[1] + problems)[:EXAMPLES])
+            self._problems[code] = (mine[0] + count, (mine[1] + problems)[: self.examples])
         for code, (count, losses) in other._losses.items():
             own = self._losses.get(code, (0, []))
             self._losses[code] = (own[0] + count, (own[1] + losses)[:EXAMPLES])
         for name, number in other.counts.items():
             self.count(name, number)
         self.renamed.update(other.renamed)
+        self.fixes.extend(other.fixes)
         self.skipped += other.skipped
 
     def problems(self) -> tuple[Line, ...]:
@@ -162,6 +188,7 @@ class Report:
             "problems": [line.model_dump() for line in self.problems()],
             "losses": [line.model_dump() for line in self.losses()],
             "renamed": dict(sorted(self.renamed.items())),
+            "fixes": [fix._asdict() for fix in self.fixes],
         }
 
     def __iter__(self) -> Iterator[Line]:

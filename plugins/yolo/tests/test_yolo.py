@@ -242,7 +242,7 @@ def test_doubtful_lines_are_kept_and_said(load: Any) -> None:
     lines = f"{LINE}{LINE}0 -0.02 0.5 0.1 0.1\n0 320 240 50 60\n0 1.005 0.5 0.1 0.1\n"
     found = load("yolo", {"data.yaml": CARD, "labels/train/a.txt": lines, "images/val/b.png": ""})
     assert len(found.samples[0].annotations) == 5
-    assert found.codes == {"yolo.range": 2, "yolo.duplicate": 1}
+    assert found.codes == {"yolo.range": 2, "yolo.line-twice": 1}
     ranges = next(line for line in found.report.problems() if line.code == "yolo.range")
     assert [example["place"][-1] for example in ranges.examples] == ["3", "4"]
     assert "pixels" in ranges.examples[1]["message"]

@@ -15,7 +15,7 @@ from labelglot.cli.session import FAILED, INTERRUPTED, Session
 if TYPE_CHECKING:
     from labelglot.formats.registry import Registry
 
-COMMANDS = ("convert", "inspect", "formats", "loss", "diff", "new", "doctor")
+COMMANDS = ("convert", "inspect", "check", "formats", "loss", "diff", "new", "doctor")
 """Commands of the core, in the order of the help. Each is the function ``command`` of ``labelglot.cli.<name>``."""
 
 
@@ -35,7 +35,7 @@ def _root(
     """Convert computer-vision datasets from any format into any other, and say what is lost on the way.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused because something would be lost (--lossless), 4 done but
-    records were skipped.
+    records were skipped, 6 something is wrong with the input (check).
     """
 
 

@@ -15,7 +15,7 @@ from labelglot.cli.session import DONE, SKIPPED, Session, failure
 if TYPE_CHECKING:
     from labelglot.cli.screen import Screen
     from labelglot.engine.convert import Conversion
-    from labelglot.report import Line
+    from labelglot.report import Line, Report
 
 SHOWN = 20
 """Kinds of losses or problems shown on screen; the report has them all."""
@@ -45,6 +45,15 @@ def command(
     image_dir: ImageDir = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail if a record of SRC has a problem.")] = False,
     lossless: Annotated[bool, typer.Option("--lossless", help="Refuse if DST cannot hold everything.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Set right what is safe to set right, and list it; see labelglot check.")
+    ] = False,
+    fix_log: Annotated[
+        str | None, typer.Option("--fix-log", metavar="FILE.jsonl", help="As --fix, and write down how to take it back.")
+    ] = None,
+    unfix: Annotated[
+        str | None, typer.Option("--unfix", metavar="FILE.jsonl", help="Take back the fixes of a log that --fix-log wrote.")
+    ] = None,
     report: Annotated[
         str | None, typer.Option(metavar="FILE.json", help="Write the report with all losses and problems.")
     ] = None,
@@ -62,13 +71,18 @@ def command(
     writer = session.format(to)
     reader = None if from_ is None else session.format(from_)
     options, read_options = session.pairs(option), session.pairs(from_option)
-    place = _report_place(report)
+    place, log = _report_place(report), _report_place(fix_log)
 
     from labelglot.cli.progress import Bar
     from labelglot.engine.convert import convert
     from labelglot.errors import LabelglotError
     from labelglot.report import Report
 
+    undo = None
+    if unfix is not None:
+        from labelglot.checking.fixes import load_fixes
+
+        undo = load_fixes(unfix)
     collected = Report()
     try:
         with Bar(quiet) as bar, session.observing(bar):
@@ -76,6 +90,7 @@ def command(
                 source, target, to=writer, format=reader, options=options, read_options=read_options,
                 images=images.value, image_dir=image_dir, strict=strict, lossless=lossless, overwrite=overwrite,
                 workers=workers, registry=session.registry, report=collected, cancel=session.cancel,
+                fix=fix or fix_log is not None, unfix=undo,
             )  # fmt: skip
     except LabelglotError as error:
         facts = {"source": source, "target": target, "to": writer.id, **collected.to_dict()}
@@ -84,6 +99,10 @@ def command(
     code = SKIPPED if collected.skipped else DONE
     facts = {"status": "skipped" if collected.skipped else "done", "exit_code": code, **done.to_dict()}
     _save(place, facts)
+    if log is not None:
+        from labelglot.checking.fixes import save_fixes
+
+        save_fixes(collected.fixes, log)
     if json:
         session.data(facts)
     _summary(screen, done, image_hint=image_dir is None, saved=report)
@@ -118,7 +137,8 @@ def _summary(screen: Screen, done: Conversion, image_hint: bool, saved: str | No
         f"{amount(written[1], 'object')} in {done.target}"
     )
     show_lines(screen, "lost", report.losses())
-    show_lines(screen, "problems", report.problems())
+    _fixes(screen, report)
+    show_lines(screen, "problems", [line for line in report.problems() if line.examples[0].get("action") != "fixed"])
     found, missing = counts.get("images.found", 0), counts.get("images.missing", 0)
     if missing:
         hint = "; name their folder with --image-dir" if image_hint else ""
@@ -130,6 +150,16 @@ def _summary(screen: Screen, done: Conversion, image_hint: bool, saved: str | No
         screen.line(f"skipped {amount(report.skipped, 'record')}")
     if saved is not None:
         screen.line(f"report: {saved}")
+
+
+def _fixes(screen: Screen, report: Report) -> None:
+    if not report.fixes:
+        return
+    screen.line(f"fixed {amount(len(report.fixes), 'problem')}:")
+    for fix in report.fixes[:SHOWN]:
+        screen.line(f"{fix.key}, object {fix.object}: {fix.message} [{fix.code}]", 1)
+    if len(report.fixes) > SHOWN:
+        screen.line(f"and {len(report.fixes) - SHOWN} more; --json and --fix-log have them all", 1)
 
 
 _WORST_FIRST = ("error", "warning", "info")

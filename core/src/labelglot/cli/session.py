@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from labelglot.formats.base import Format
     from labelglot.formats.registry import Registry
 
-DONE, FAILED, USAGE, LOSSY, SKIPPED = 0, 1, 2, 3, 4
-"""Exit codes. 5 (conflict) and 6 (quality gate) are reserved."""
+DONE, FAILED, USAGE, LOSSY, SKIPPED, GATE = 0, 1, 2, 3, 4, 6
+"""Exit codes. 5 (conflict) is reserved; 6: something is wrong with what was checked."""
 INTERRUPTED = 130
 """What shells expect after Ctrl-C."""
 

@@ -21,7 +21,7 @@ from labelglot.options import parse_options
 from labelglot.projection.labels import LabelPlan, project_labels
 from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.project import Plan, project_info
-from labelglot.report import Problem, Report
+from labelglot.report import Fix, Problem, Report
 from labelglot.schema import Dataset, Label, Sample, Step, join_splits, split_role, with_seen
 from labelglot.storage import Source, Target, open_source, open_target
 
@@ -171,18 +171,29 @@ def convert(
     executor: Executor | None = None,
     cancel: Cancel | None = None,
     report: Report | None = None,
+    fix: bool = False,
+    unfix: Sequence[Fix] | None = None,
 ) -> Conversion:
     """Convert ``source`` (anything :func:`read` takes) into ``target`` and return what happened.
 
     Prints nothing and changes no process-wide state, so several conversions can run at once. ``lossless`` raises
     :class:`LossRefused` and ``strict`` :class:`StrictError` before anything appears at the target; what was found
-    until then is in ``report``, if one is given.
+    until then is in ``report``, if one is given. ``fix`` applies the safe fixes (see :mod:`labelglot.checking`), each of
+    which is in ``report.fixes``; ``unfix`` takes those of an earlier conversion back.
     """
     registry = registry or default_registry()
     opened = resolve_source(source, registry)
     read_format = _format(opened, format, registry)
     report = report or Report()
     dataset = _read(opened, read_format, read_options, image_dir, registry, report)
+    if unfix is not None:
+        from labelglot.checking.fixes import undo_fixes
+
+        dataset = undo_fixes(dataset, unfix)
+    if fix:
+        from labelglot.checking.fixes import Fixer
+
+        dataset = dataset.map(Fixer(read_format.geometry_bound_extra), reports=True)
     return write(
         dataset, target, format=to, options=options, images=images, strict=strict, lossless=lossless,
         overwrite=overwrite, workers=workers, registry=registry, executor=executor, cancel=cancel, report=report,

@@ -24,8 +24,9 @@ class Visitor(Protocol):
     def finish(self, state: Any) -> Any: ...
 
 
-def _visit(visitors: Sequence[Visitor], partition: Partition) -> tuple[list[Any], Report]:
-    report = Report()
+def _visit(job: tuple[Sequence[Visitor], int], partition: Partition) -> tuple[list[Any], Report]:
+    visitors, examples = job
+    report = Report(examples)
     states = [visitor.start() for visitor in visitors]
     for ordinal, sample in enumerate(partition.read(report), partition.ordinal):
         for visitor, state in zip(visitors, states, strict=True):
@@ -44,7 +45,7 @@ def scan(
     """Run visitors over all samples; their results in the order given. Problems of reading go to ``report``."""
     states = [visitor.start() for visitor in visitors]
     parts = list(dataset.partitions(chunks))
-    for found, partial in (executor or InProcess()).run(_visit, tuple(visitors), parts, cancel or Cancel()):
+    for found, partial in (executor or InProcess()).run(_visit, (tuple(visitors), report.examples), parts, cancel or Cancel()):
         states = [v.merge(a, b) for v, a, b in zip(visitors, states, found, strict=True)]
         report.merge(partial)
     return [visitor.finish(state) for visitor, state in zip(visitors, states, strict=True)]

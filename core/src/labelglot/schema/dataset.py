@@ -180,15 +180,15 @@ class Records:
 class MappedPartition:
     """A piece seen through a function that returns a sample, or ``None`` to drop it."""
 
-    def __init__(self, inner: Partition, function: Callable[[Sample], Sample | None]) -> None:
-        self.inner, self.function, self.ordinal = inner, function, inner.ordinal
+    def __init__(self, inner: Partition, function: Callable[..., Sample | None], reports: bool = False) -> None:
+        self.inner, self.function, self.reports, self.ordinal = inner, function, reports, inner.ordinal
 
     def __len__(self) -> int:
         return len(self.inner)
 
     def read(self, report: Report) -> Iterator[Sample]:
         for sample in self.inner.read(report):
-            changed = self.function(sample)
+            changed = self.function(sample, report) if self.reports else self.function(sample)
             if changed is not None:
                 yield changed
 
@@ -196,14 +196,14 @@ class MappedPartition:
 class Mapped:
     """A stream seen through a function. Its length is an upper bound."""
 
-    def __init__(self, inner: SampleStream, function: Callable[[Sample], Sample | None]) -> None:
-        self.inner, self.function = inner, function
+    def __init__(self, inner: SampleStream, function: Callable[..., Sample | None], reports: bool = False) -> None:
+        self.inner, self.function, self.reports = inner, function, reports
 
     def __len__(self) -> int:
         return len(self.inner)
 
     def partitions(self, n: int) -> Sequence[Partition]:
-        return [MappedPartition(part, self.function) for part in self.inner.partitions(n)]
+        return [MappedPartition(part, self.function, self.reports) for part in self.inner.partitions(n)]
 
     def index(self) -> Iterator[IndexEntry] | None:
         return None
@@ -286,9 +286,12 @@ class Dataset:
         """The samples for which ``wanted`` is true, lazily."""
         return self.map(Keep(wanted))
 
-    def map(self, function: Callable[[Sample], Sample | None]) -> Dataset:
-        """Each sample through ``function`` (``None`` drops it), lazily."""
-        return self.replace(samples=Mapped(self.samples, function))
+    def map(self, function: Callable[..., Sample | None], *, reports: bool = False) -> Dataset:
+        """Each sample through ``function`` (``None`` drops it), lazily.
+
+        ``reports``: it is called with the report as well, as ``function(sample, report)``.
+        """
+        return self.replace(samples=Mapped(self.samples, function, reports))
 
     def replace(self, **changes: Any) -> Dataset:
         """Copy with some of samples, labels, info, provenance, labels_complete replaced."""

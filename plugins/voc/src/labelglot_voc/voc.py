@@ -302,7 +302,7 @@ def annotation_files(context: ReadContext, code: str) -> list[str]:
     if inside and len(inside) < len(files):
         for path in set(files) - set(inside):
             message = "an XML file outside of Annotations is not read"
-            context.report.problem(f"{code}.outside", message, path, severity="info", action="left out")
+            context.report.problem(f"{code}.stray", message, path, severity="info", action="left out")
     return inside or files
 
 

@@ -247,7 +247,7 @@ def _report_doubles(rows: Sequence[str], place: str, rules: Rules, report: Repor
     seen: set[str] = set()
     for number, row in enumerate(rows, 1):
         if row in seen and row.strip():
-            report.problem(f"{rules.format}.duplicate", "the line stands there twice", f"{place}:{number}", raw=row)
+            report.problem(f"{rules.format}.line-twice", "the line stands there twice", f"{place}:{number}", raw=row)
         seen.add(row)
 
 

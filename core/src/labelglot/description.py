@@ -144,8 +144,12 @@ def _geometry(holds: Holds) -> Iterable[str | None]:
         yield {
             "none": "no visibility of keypoints",
             "coco": "visibility of keypoints 0, 1, 2",
+            "stated": "visibility 0, 1 or 2 for every keypoint",
             "given": "a visibility for every keypoint",
         }[holds.keypoint_visibility]
+    yield "a hole is a ring inside another" if holds.polygon_nested else None
+    yield "no place of absent keypoints" if "keypoints" in holds.kinds and not holds.absent_points else None
+    yield "only upright cuboids" if "cuboid" in holds.kinds and holds.cuboids == "faces" else None
 
 
 def _classes(rules: LabelHolds) -> Iterable[str | None]:

@@ -79,6 +79,8 @@ class NamePlan:
         if naming.pattern:
             suffix = split_suffix(candidate)[1]
             candidate = fit(candidate, naming.pattern, f"image_{ordinal}{fit(suffix, naming.pattern, '')}")
+            if not naming.suffix and (bare := image_stem(candidate)) != candidate:
+                candidate = fit(bare, naming.pattern, f"image_{ordinal}") + suffix
         for name in self._candidates(candidate, path, ordinal):
             tokens = {(scope, each.casefold()) for each in self._shared(name)}
             if not tokens & self._taken:

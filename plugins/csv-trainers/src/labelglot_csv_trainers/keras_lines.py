@@ -82,8 +82,9 @@ class _Lines(Document):
     def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         source = context.source
         names = [n for n in source.match("*.txt") if source.focus or not (_is_list(n) or _is_readme(n))]
-        found = [name for name in names if _is_lines(source.head(name), least=0)]
-        return [(name, split_of_path(name, ends=("_annotations",))) for name in found or names]
+        splits = {name: split_of_path(name, ends=("_annotations",)) for name in names}
+        found = [name for name in names if splits[name] is not None or _is_lines(source.head(name), least=0)]
+        return [(name, splits[name]) for name in found or names]
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         found: dict[str, list[tuple[int, str]]] = {}
@@ -233,7 +234,7 @@ def _is_lines(head: bytes, least: int = 1) -> bool:
     if len(found) > 1 and not head.endswith(b"\n"):
         found.pop()
     parts = [_taken_apart(line) for _, line in found[:50]]
-    return sum(bool(boxes) for _, boxes in parts) >= least and all(is_image(name) for name, _ in parts)
+    return sum(bool(boxes) for _, boxes in parts) >= least and all(boxes or is_image(name) for name, boxes in parts)
 
 
 def _is_readme(name: str) -> bool:

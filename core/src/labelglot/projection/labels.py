@@ -115,10 +115,13 @@ def _assign_missing(ids: list[int | str | None], rule: str, labels: Sequence[Lab
     if rule not in ("int", "str", "any"):
         return
     seen: set[int | str] = set()
+    taken = {str(i) for i in ids if i is not None}
     highest = max((i for i in ids if isinstance(i, int)), default=0)
     for position, value in enumerate(ids):
         if value is None or value in seen:
             highest += 1
+            while str(highest) in taken:
+                highest += 1
             new: int | str = str(highest) if rule == "str" else highest
             losses.append(
                 Loss("labels.id_assigned", "labels.id", None, labels[position].key, "given a free number", "info")

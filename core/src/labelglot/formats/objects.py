@@ -19,7 +19,7 @@ def numbers(values: Iterable[str | float | None], count: int | None = None) -> t
     for value in values:
         try:
             number = math.nan if value is None else float(value)
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise LabelglotError(f"{value!r:.40} is not a finite number")

@@ -266,7 +266,7 @@ def rest(raw: Mapping[str, Any], known: Sequence[str]) -> dict[str, Any]:
     """The fields of an object that a reader does not know, decoded; for ``extra``."""
     names = frozenset(known)
     return {
-        key: msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+        key: load(bytes(value), key) if isinstance(value, msgspec.Raw) else value
         for key, value in raw.items()
         if key not in names
     }

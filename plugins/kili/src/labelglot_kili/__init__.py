@@ -1,0 +1,5 @@
+"""Kili (``kili``)."""
+
+from labelglot_kili.kili import Kili
+
+__all__ = ["Kili"]

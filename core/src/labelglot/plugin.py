@@ -20,6 +20,7 @@ from labelglot.formats.base import (
     with_suffix,
 )
 from labelglot.formats.document import Content, Document
+from labelglot.formats.keypoints import place_keypoints
 from labelglot.formats.layers import LayerRun, layer_runs
 from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.mirrored import Mirrored
@@ -29,6 +30,7 @@ from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
 from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
 from labelglot.hooks import hookimpl
+from labelglot.projection.coordinates import is_finite
 from labelglot.projection.naming import image_stem
 from labelglot.report import Problem, Report
 from labelglot.schema import (
@@ -131,6 +133,7 @@ __all__ = [
     "image_size",
     "image_stem",
     "in_pixels",
+    "is_finite",
     "label_keys",
     "layer_runs",
     "make_labels",
@@ -140,6 +143,7 @@ __all__ = [
     "order_splits",
     "pair_by_stem",
     "peek_lines",
+    "place_keypoints",
     "place_of",
     "seen_from",
     "shape_kinds",

@@ -316,7 +316,7 @@ def prepare(
     keypoints = {labels.keys.get(label, label): number for label, number in survey.keypoints.items()}
     context = WriteContext(
         labels.labels, info, options, (None,) if names.folders else names.splits, images != "none", len(dataset),
-        single, attributes, keypoints,
+        single, attributes, keypoints, {name: tuple(sorted(kinds)) for name, kinds in survey.sample_attributes.items()},
     )  # fmt: skip
     work = []
     place = number = 0
@@ -336,6 +336,7 @@ class _Survey(NamedTuple):
     attributes: Mapping[str, Mapping[str, set[str]]]
     keypoints: Mapping[str, int]
     id_base: int
+    sample_attributes: Mapping[str, set[str]]
 
 
 def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, cancel: Cancel, chunks: int) -> _Survey:
@@ -356,12 +357,13 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
         numbers = [entry.annotations or 0 for entry in listed]
         entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
         highest = max((entry.highest_id for entry in listed), default=0)
-        return _Survey(entries, labels, numbers, None, {}, {}, highest)
+        return _Survey(entries, labels, numbers, None, {}, {}, highest, {})
     found: Surveyed = scan(dataset, [SurveyVisitor(holds)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
     return _Survey(
-        found.entries, labels, found.numbers, list(found.used), found.attributes, found.keypoints, found.id_base[0]
-    )
+        found.entries, labels, found.numbers, list(found.used), found.attributes, found.keypoints, found.id_base[0],
+        found.sample_attributes,
+    )  # fmt: skip
 
 
 class _Spool:

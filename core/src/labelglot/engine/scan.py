@@ -56,7 +56,7 @@ class Surveyed(NamedTuple):
 
     ``entries``: every sample in order. ``numbers``: annotations per sample. ``seen``: label keys in use, by first
     appearance. ``used``: those that remain after projection; ``attributes``: label -> name -> kinds;
-    ``keypoints``: label -> most points of one object.
+    ``keypoints``: label -> most points of one object; ``sample_attributes``: name -> kinds.
     """
 
     entries: list[Entry]
@@ -66,6 +66,7 @@ class Surveyed(NamedTuple):
     attributes: dict[str, dict[str, set[str]]]
     keypoints: dict[str, int]
     id_base: list[int]
+    sample_attributes: dict[str, set[str]]
 
 
 class SurveyVisitor:
@@ -77,7 +78,7 @@ class SurveyVisitor:
         self.sink = LossSink()
 
     def start(self) -> Surveyed:
-        return Surveyed([], [], {}, {}, {}, {}, [0])
+        return Surveyed([], [], {}, {}, {}, {}, [0], {})
 
     def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
         annotations = sample.annotations or ()
@@ -91,6 +92,8 @@ class SurveyVisitor:
                 state.id_base[0] = a.id
         if reduced is None:
             return
+        for name, value in reduced.attributes.items():
+            state.sample_attributes.setdefault(name, set()).add(value_kind(value))
         for tag in reduced.tags:
             if tag.label is not None:
                 state.used[tag.label] = state.used.get(tag.label, 0) + 1
@@ -116,6 +119,8 @@ class SurveyVisitor:
             mine = state.attributes.setdefault(label, {})
             for name, kinds in names.items():
                 mine.setdefault(name, set()).update(kinds)
+        for name, kinds in later.sample_attributes.items():
+            state.sample_attributes.setdefault(name, set()).update(kinds)
         return state
 
     def finish(self, state: Surveyed) -> Surveyed:

@@ -99,7 +99,8 @@ class WriteContext:
     ``splits``: names of the splits in use, in order of first appearance (``None`` for samples without one).
     ``images``: whether image files are written to the target. ``total``: number of samples.
     ``attributes``: for each label key the attribute names its objects use, with the kinds of values seen;
-    ``keypoints``: the most keypoints one of its objects has. Both need a full survey (see ``Format.survey``).
+    ``keypoints``: the most keypoints one of its objects has; ``sample_attributes``: the same as ``attributes`` for images.
+    These need a full survey (see ``Format.survey``).
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class WriteContext:
         single: str | None = None,
         attributes: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
         keypoints: Mapping[str, int] | None = None,
+        sample_attributes: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.labels = tuple(labels)
         self.info = info
@@ -123,6 +125,7 @@ class WriteContext:
         self.single = single
         self.attributes = attributes or {}
         self.keypoints = keypoints or {}
+        self.sample_attributes = sample_attributes or {}
 
     @cached_property
     def by_key(self) -> dict[str, Label]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any, cast
 
 from labelglot.geometry import clip_ring, contains, ring_bounds
@@ -62,6 +63,11 @@ def numbers(value: Any) -> tuple[float, ...]:
     return tuple(value.corners if hasattr(value, "corners") else value.points)
 
 
+def is_finite(value: Any) -> bool:
+    """Whether all coordinates of a geometry are numbers; of a mask there are none."""
+    return isinstance(value, Mask) or all(map(isfinite, numbers(value)))
+
+
 def near(a: Sequence[float] | None, b: Sequence[float] | None) -> bool:
     """Whether both are there and the same up to arithmetic noise."""
     return a is not None and b is not None and close_numbers(a, b)
@@ -78,4 +84,4 @@ def respell(value: Any, holds: Holds, size: tuple[int, int] | None) -> Any:
     return map_rings(value, lambda ring: points.read_points(points.write_points(ring, size), size))
 
 
-__all__ = ["cut_at", "map_points", "map_rings", "near", "numbers", "respell"]
+__all__ = ["cut_at", "is_finite", "map_points", "map_rings", "near", "numbers", "respell"]

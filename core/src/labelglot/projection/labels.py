@@ -54,7 +54,7 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
     ids: list[int | str | None] = []
     raised = _raise(ordered, rules.first_id)
     for position, label in enumerate(ordered):
-        ids.append(_id(label, position, rules.ids, raised, losses))
+        ids.append(_id(label, position, rules, raised, losses))
     if rules.ids_required:
         _assign_missing(ids, rules, ordered, losses)
     keys = label_keys(names, ids)
@@ -112,8 +112,8 @@ def _is_background(label: Label) -> bool:
     return label.id == 0 and label.name == "background"
 
 
-def _id(label: Label, position: int, rule: str, raised: int, losses: list[Loss]) -> int | str | None:
-    given = label.id
+def _id(label: Label, position: int, rules: LabelHolds, raised: int, losses: list[Loss]) -> int | str | None:
+    given, rule = label.id, rules.ids
     kept: int | str | None = given
     if raised and isinstance(given, int) and not _is_background(label):
         kept = given + raised
@@ -125,7 +125,8 @@ def _id(label: Label, position: int, rule: str, raised: int, losses: list[Loss])
         kept = None
     elif rule == "str" and given is not None:
         kept = str(given)
-    if given is not None and kept != given and not (rule == "int" and kept is None):
+    assigned = rules.ids_required and rule == "int" and kept is None
+    if given is not None and kept != given and not assigned:
         detail = "numbered from 0 in order" if rule == "index" else "ids of classes are not kept"
         detail = f"raised by {raised}" if raised and rule in ("int", "any") else detail
         losses.append(Loss("labels.id", "labels.id", None, label.key, detail, "info"))

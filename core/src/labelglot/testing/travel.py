@@ -94,14 +94,15 @@ def unexpected(expected: Dataset, got: Dataset, format: Format | None = None) ->
 
 
 class _Without:
-    """Takes entries out of the extras of annotations and classes."""
+    """Takes entries out of the extras of annotations, classes and the dataset."""
 
     def __init__(self, entries: frozenset[tuple[str, str]]) -> None:
         self.entries = entries
 
     def everywhere(self, dataset: Dataset) -> Dataset:
         labels = [label.replace(extra=self._bag(label.extra)) for label in dataset.labels]
-        return dataset.map(self).replace(labels=labels)
+        info = dataset.info.replace(extra=self._bag(dataset.info.extra))
+        return dataset.map(self).replace(labels=labels, info=info)
 
     def __call__(self, sample: Sample) -> Sample:
         return sample.replace(annotations=sample.annotations and tuple(map(self._annotation, sample.annotations)))

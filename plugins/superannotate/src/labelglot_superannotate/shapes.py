@@ -21,6 +21,7 @@ from labelglot.plugin import (
     Ring,
     RotatedBox,
     Shape,
+    is_finite,
 )
 
 
@@ -89,18 +90,9 @@ def read_geometry(kind: str, raw: Mapping[str, Any]) -> Geometry:
         made = _read(kind, raw)
     except msgspec.ValidationError as error:
         raise LabelglotError(str(error)) from error
-    shown = made.box or made.shape or made.keypoints
-    if not _finite(msgspec.to_builtins(shown)):
+    if not is_finite(made.box or made.shape or made.keypoints):
         raise LabelglotError("a coordinate is not finite")
     return made
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    return not isinstance(value, list | tuple) or all(map(_finite, value))
 
 
 def _read(kind: str, raw: Mapping[str, Any]) -> Geometry:

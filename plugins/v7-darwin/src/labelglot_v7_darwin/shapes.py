@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +20,8 @@ from labelglot.plugin import (
     Polyline,
     Ring,
     Shape,
+    is_finite,
+    place_keypoints,
 )
 from labelglot.projection.ladder import bounds
 from labelglot.schema import Attribute
@@ -150,18 +151,9 @@ def _ring(path: Sequence[XY]) -> Ring:
 def read_geometry(drawn: Drawn, nodes: Nodes) -> Geometry:
     """Raises :class:`LabelglotError` for what is no geometry. Masks and tags are none of its business."""
     made = _read(drawn, nodes)
-    numbers = msgspec.to_builtins(made.box or made.shape or made.keypoints)
-    if not _finite(numbers):
+    if not is_finite(made.box or made.shape or made.keypoints):
         raise LabelglotError("a coordinate is not finite")
     return made
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return isfinite(value)
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    return not isinstance(value, list | tuple) or all(map(_finite, value))
 
 
 def _read(drawn: Drawn, nodes: Nodes) -> Geometry:
@@ -186,18 +178,8 @@ def _read(drawn: Drawn, nodes: Nodes) -> Geometry:
 
 
 def _keypoints(found: Sequence[Node], nodes: Nodes) -> Keypoints:
-    """Points in the order of the class; a node that is missing is not labelled."""
-    names = list(nodes.names) or [str(i + 1) for i in range(nodes.number)]
-    ring, seen = [0.0] * (2 * len(names)), [0] * len(names)
-    for node in found:
-        at = next((i for i, name in enumerate(names) if name == node.name and not seen[i]), len(names))
-        if at == len(names):
-            names.append(node.name)
-            ring += [0.0, 0.0]
-            seen.append(0)
-        ring[2 * at : 2 * at + 2] = node.x, node.y
-        seen[at] = 1 if node.occluded else 2
-    return Keypoints(points=tuple(ring), visibility=tuple(seen))
+    names = nodes.names or [str(i + 1) for i in range(nodes.number)]
+    return place_keypoints(names, [(node.name, node.x, node.y, 1 if node.occluded else 2) for node in found])
 
 
 def _path(ring: Ring) -> list[dict[str, float]]:

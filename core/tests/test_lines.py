@@ -25,6 +25,15 @@ def test_addresses_that_lead_to_a_path(uri, path, image, expected):
     assert leads_to(uri, path, image) is expected
 
 
+def test_an_address_may_have_more_than_a_server_before_the_path():
+    holds = Holds(uri="location", uri_root=r"store://.*?/paths/")
+    uri = "store://a/b/paths/x/a.jpg"
+    assert leads_to(uri, "x/a.jpg", False, holds.uri_root) and not leads_to(uri, "b/paths/x/a.jpg", False, holds.uri_root)
+    context = ReadContext(MemorySource({}), None, Report())
+    context.reserve([("in", uri), ("in", "s3://one/x/a.jpg")], addresses=holds)
+    assert [context.place(n, "in").path for n in (uri, "s3://one/x/a.jpg")] == ["x/a.jpg", "one/x/a.jpg"]
+
+
 def test_addresses_in_place_of_paths_are_kept_where_they_lead_there():
     holds = Holds(uri="location")
     assert project(Sample(path="a.jpg", uri="gs://b/a.jpg"), holds).sample.uri == "gs://b/a.jpg"

@@ -119,6 +119,7 @@ class Holds(Frozen):
     ``size``: the image size is written; otherwise it survives only if the image itself does.
     ``uri``: the address an image was given elsewhere is kept; ``"location"``: it stands in place of the path, so that only
     an address that leads to the same path is (``s3://bucket/a/b.jpg`` for ``a/b.jpg``; see :func:`leads_to`).
+    ``uri_root``: regular expression of what stands before the path in such an address, if it is more than a server.
     ``relative``: coordinates of images of unknown size may be fractions or pixels, and which is written down.
     ``splits``: any name, a fixed set, or none (the engine then writes one folder per split); ``several_splits``: an
     image may be in more than one; ``split_order``: in the order given, or in that of
@@ -163,6 +164,7 @@ class Holds(Frozen):
     size: bool = True
     relative: bool = False
     uri: bool | Literal["location"] = False
+    uri_root: str | None = None
     splits: Literal["any", "none"] | frozenset[str] = "none"
     several_splits: bool = False
     split_order: Literal["given", "roles"] = "given"
@@ -182,7 +184,7 @@ class Holds(Frozen):
 
     def keeps_uri(self, uri: str, path: str, image: bool) -> bool:
         """Whether the address of the image written at ``path`` survives. ``image``: its file is written, too."""
-        return leads_to(uri, path, image) if self.uri == "location" else self.uri
+        return leads_to(uri, path, image, self.uri_root) if self.uri == "location" else self.uri
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -190,11 +192,17 @@ class Holds(Frozen):
         return frozenset(kind for slot in self.geometry for kind in slot)
 
 
-def leads_to(uri: str, path: str, image: bool) -> bool:
+def meant_by(uri: str, root: str | None = None) -> tuple[str, ...]:
+    """Paths an address may stand for, best first: its own path without server and ``root``, then each end of it."""
+    found = re.match(root, uri) if root is not None else None
+    return clean_foreign(uri if found is None else f"root://root/{uri[found.end() :]}")
+
+
+def leads_to(uri: str, path: str, image: bool, root: str | None = None) -> bool:
     """Whether a reader that finds ``uri`` takes it for the image at ``path``: the whole of its own path, or where the
     image file is at hand to be found (``image``) the end of it.
     """
-    meant = clean_foreign(uri) if _FOREIGN.match(uri) else ()
+    meant = meant_by(uri, root) if _FOREIGN.match(uri) else ()
     return path in (meant if image else meant[:1])
 
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from labelglot.errors import LabelglotError, UnsafePath
-from labelglot.holds import Holds
+from labelglot.holds import Holds, meant_by
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
@@ -174,13 +174,14 @@ class ReadContext:
         self.source, self.options, self.report = source, options, report
         self._refused: set[tuple[str, ...]] = set()
         self._addresses: dict[str, str] | None = None
+        self._root: str | None = None
 
     @cached_property
     def images(self) -> ImageIndex:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused, "_addresses": self._addresses}
+        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused, "_addresses": self._addresses, "_root": self._root}
 
     def once(self, make: Callable[[ReadContext], T]) -> T:
         """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""
@@ -190,7 +191,7 @@ class ReadContext:
         self,
         names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]],
         folders: Sequence[str] = (),
-        addresses: bool = False,
+        addresses: Holds | None = None,
     ) -> None:
         """Announce all images that are listed, as (folder of the document, name), before :meth:`place` is asked for one.
 
@@ -198,12 +199,13 @@ class ReadContext:
         of them names exactly, or that several mean loosely (by suffix or stem), is then not taken for the image of
         another.
 
-        ``addresses``: names with a server (``s3://bucket/a.jpg``) stand in place of paths: where no file is found, the
-        path of such an image does not depend on the document's folder, and two servers give two paths.
+        ``addresses``: declaration of a format where addresses (``s3://bucket/a.jpg``) stand in place of paths: if no
+        file is found, the path of such an image does not depend on the document's folder, and two servers give two.
         """
-        if addresses:
+        if addresses is not None and addresses.uri == "location":
             names = list(names)
-            self._addresses = _apart(names)
+            self._root = addresses.uri_root
+            self._addresses = _apart(names, self._root)
         if not self.images.paths:
             return
         exact: set[str] = set()
@@ -260,17 +262,17 @@ class ReadContext:
             return Place(image.path, name, image)
         for foreign in clean_foreign(name):
             if self._addresses is not None and "://" in name:
-                return Place(self._addresses.get(name, foreign), name)
+                return Place(self._addresses.get(name) or next(iter(meant_by(name, self._root)), foreign), name)
             return Place(under(folder, foreign), name)
         raise LabelglotError(f"{name!r} names no image")
 
 
-def _apart(names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]]) -> dict[str, str]:
+def _apart(names: Iterable[tuple[str, str] | tuple[str, str, Sequence[str]]], root: str | None) -> dict[str, str]:
     """Paths of the addresses whose own path another name has already: led by the server."""
     taken: dict[str, str] = {}
     found: dict[str, str] = {}
     for folder, name, *_ in names:
-        path = seen_from(folder, name) or next(iter(clean_foreign(name)), "")
+        path = seen_from(folder, name) or next(iter(meant_by(name, root)), "")
         if taken.setdefault(path, name) != name and "://" in name:
             server = urlsplit(name).netloc.replace(":", "_")
             found[name] = under(server or "other", path)

@@ -136,7 +136,7 @@ class JsonLines(Format):
         if not opened:
             raise LabelglotError(f"no {self.name} file in it can be read", context.source.where)
         found = list(merged.values())
-        context.reserve(((record.folder, record.name) for record in found), addresses=True)
+        context.reserve(((record.folder, record.name) for record in found), addresses=self.holds)
         labels, shared = self.table(found, context.report)
         dataset = Dataset(Records(found, _Decoder(self, context, shared)), labels or ())
         return dataset if labels is not None else dataset.replace(labels_complete=False)

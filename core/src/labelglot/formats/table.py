@@ -100,7 +100,7 @@ class Table(Format):
             groups += found
             columns[table] = names
         images = ((group.table.rpartition("/")[0], group.image, self.folders(group.table)) for group in groups)
-        context.reserve(images, addresses=self.holds.uri == "location")
+        context.reserve(images, addresses=self.holds)
         labels = self.labels(context)
         dataset = Dataset(Records(groups, _GroupDecoder(self, context, columns)), labels or ())
         return self.finish(dataset if labels is not None else dataset.replace(labels_complete=False), columns, context)

@@ -1,0 +1,5 @@
+"""Azure Machine Learning JSON Lines (``azureml-jsonl``)."""
+
+from labelglot_azure.jsonl import AzureMlJsonl
+
+__all__ = ["AzureMlJsonl"]

@@ -24,7 +24,10 @@ def settle(numbers: tuple[float, ...]) -> tuple[float, ...]:
 
     Twelve decimals; fewer where a number is so large that a float has no more to give.
     """
-    largest = max(max(numbers), -min(numbers)) if numbers else 0.0
+    least, largest = (min(numbers), max(numbers)) if numbers else (0.0, 0.0)
+    if least >= 0 and largest < 100.0:
+        return tuple([int(v * 1e12 + 0.5) / 1e12 for v in numbers])
+    largest = max(largest, -least)
     if largest < 100.0:
         return tuple([round(v, 12) + 0.0 for v in numbers])
     if not math.isfinite(largest):
@@ -87,6 +90,8 @@ class Convention(Frozen):
 
     def write_box(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
         """The four numbers of a box as the format writes them, free of noise (see :func:`settle`)."""
+        if self.plain:
+            return self._write_plain(box, size)
         x0, y0, x1, y1 = box
         if self.ordered:
             x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
@@ -106,6 +111,28 @@ class Convention(Frozen):
         if self.noisy:
             a, b, c, d = settle((a, b, c, d))
         return (b, a, d, c) if self.y_first else (a, b, c, d)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether numbers are written with all their digits, and none is moved for the sake of another."""
+        return self.exact and not self.nonempty
+
+    def _write_plain(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
+        x0, y0, x1, y1 = box
+        far = 0
+        if self.unit != "pixels":
+            sx, sy = self._scale(size)
+            x0, y0, x1, y1 = x0 * sx, y0 * sy, x1 * sx, y1 * sy
+        elif self.first or self.inclusive:
+            far = -1 if self.inclusive else 0
+            x0, y0, x1, y1 = x0 + self.first, y0 + self.first, x1 + self.first + far, y1 + self.first + far
+        if self.form == "center":
+            x0, y0, x1, y1 = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+        elif self.form == "xywh":
+            x1, y1 = x1 - x0 - far, y1 - y0 - far
+        if self.noisy:
+            x0, y0, x1, y1 = settle((x0, y0, x1, y1))
+        return (y0, x0, y1, x1) if self.y_first else (x0, y0, x1, y1)
 
     def _beyond(self, start: float, low: float, high: float) -> float:
         """The maximum of a side from ``low`` to ``high`` whose minimum is written as ``start``."""
@@ -144,6 +171,8 @@ class Convention(Frozen):
         """Flat x, y numbers as the format writes them (y, x if ``y_first``). Points have no inclusive edge."""
         sx, sy = self._scale(size)
         shift = self.first if self.unit == "pixels" else 0
+        if self.unit == "pixels" and self.exact and not self.y_first:
+            return tuple([v + shift for v in ring]) if shift else ring
         q = self.quantise
         pairs = ((q(x * sx + shift), q(y * sy + shift)) for x, y in zip(ring[::2], ring[1::2], strict=True))
         flat = tuple(v for x, y in pairs for v in ((y, x) if self.y_first else (x, y)))

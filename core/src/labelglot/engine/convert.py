@@ -110,6 +110,7 @@ def _read(
     image_dir: Any,
     registry: Registry,
     report: Report,
+    wanted: Holds | None = None,
 ) -> Dataset:
     from labelglot.formats.base import ReadContext
 
@@ -117,12 +118,12 @@ def _read(
     folders = split_folders(source) if format.holds.splits == "none" else ()
     if folders:
         parts = [
-            (split, format.read(ReadContext(source.below(split), chosen, report)))
+            (split, format.read(ReadContext(source.below(split), chosen, report, wanted)))
             for split in folders
         ]
         dataset = join_splits(parts)
     else:
-        dataset = format.read(ReadContext(source, chosen, report))
+        dataset = format.read(ReadContext(source, chosen, report, wanted))
     for name, reason in source.refused:
         report.problem(
             "path.unsafe", f"{name!r} is not read: {reason}", source.where, severity="error", action="skipped"
@@ -185,7 +186,11 @@ def convert(
     opened = resolve_source(source, registry)
     read_format = _format(opened, format, registry)
     report = report or Report()
-    dataset = _read(opened, read_format, read_options, image_dir, registry, report)
+    writer = registry.get(to) if isinstance(to, str) else to
+    wanted = None
+    if not fix and unfix is None:
+        wanted = writer.holds_with(parse_options(writer.WriteOptions, options or {}, f"{writer.id} writer"))
+    dataset = _read(opened, read_format, read_options, image_dir, registry, report, wanted)
     if unfix is not None:
         from labelglot.checking.fixes import undo_fixes
 
@@ -195,7 +200,7 @@ def convert(
 
         dataset = dataset.map(Fixer(read_format.geometry_bound_extra), reports=True)
     return write(
-        dataset, target, format=to, options=options, images=images, strict=strict, lossless=lossless,
+        dataset, target, format=writer, options=options, images=images, strict=strict, lossless=lossless,
         overwrite=overwrite, workers=workers, registry=registry, executor=executor, cancel=cancel, report=report,
         source=opened.where, source_format=read_format.id,
     )  # fmt: skip

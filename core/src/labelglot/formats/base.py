@@ -19,7 +19,7 @@ from labelglot.holds import Holds, meant_by
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
-from labelglot.schema import Dataset, Info, Label, Sample, split_role
+from labelglot.schema import Dataset, Info, Label, Polygon, Sample, split_role
 from labelglot.storage import Source, clean_foreign, safe_relative
 from pydantic import BaseModel, ConfigDict
 
@@ -156,6 +156,10 @@ class WriteContext:
         return self.single if alone and self.single is not None else path
 
 
+UNREAD = Polygon(parts=(((),),))
+"""A polygon that was there, and was not read because the target has no use for it (see ``ReadContext.wanted``)."""
+
+
 class Place(NamedTuple):
     """What an annotation file means by the name of an image.
 
@@ -168,10 +172,14 @@ class Place(NamedTuple):
 
 
 class ReadContext:
-    """What a reader works with: the source, its options, the images beside it, and the report. Picklable."""
+    """What a reader works with: the source, its options, the images beside it, and the report. Picklable.
 
-    def __init__(self, source: Source, options: Any, report: Report) -> None:
-        self.source, self.options, self.report = source, options, report
+    ``wanted``: what the target of a conversion can hold, ``None`` if everything may be asked for. A reader may spare
+    itself what nothing there can use, as long as it still says that it was there: :data:`UNREAD` in place of a polygon.
+    """
+
+    def __init__(self, source: Source, options: Any, report: Report, wanted: Holds | None = None) -> None:
+        self.source, self.options, self.report, self.wanted = source, options, report, wanted
         self._refused: set[tuple[str, ...]] = set()
         self._addresses: dict[str, str] | None = None
         self._root: str | None = None
@@ -181,7 +189,16 @@ class ReadContext:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source, "options": self.options, "report": Report(), "_refused": self._refused, "_addresses": self._addresses, "_root": self._root}
+        kept = ("source", "options", "wanted", "_refused", "_addresses", "_root")
+        return {**{name: self.__dict__[name] for name in kept}, "report": Report()}
+
+    def wants_outlines(self) -> bool:
+        """Whether the target can use the outline of an object that has a box."""
+        return self.wanted is None or not self.wanted.kinds <= {"box", "keypoints"}
+
+    def wants_extra(self, owner: str) -> bool:
+        """Whether the target writes back what only ``owner`` knows."""
+        return self.wanted is None or self.wanted.extra == "any" or owner in self.wanted.extra
 
     def once(self, make: Callable[[ReadContext], T]) -> T:
         """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""

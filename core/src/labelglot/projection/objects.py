@@ -117,6 +117,7 @@ class ObjectReducer:
         self.holds, self.id_base, self.bound = holds, id_base, bound
         self.labels = {old: new for old, new in labels.items() if old != new}
         self.exact = holds.boxes.exact and holds.points.exact
+        self._without_box: dict[Signature, bool] = {}
         self.remembered: dict[tuple[Any, ...], Reduced] = {}
         self._losses: list[Lost] = []
         self._looked = False
@@ -129,8 +130,13 @@ class ObjectReducer:
         trace: list[int] = []
         remembered, labels = self.remembered, self.labels
         spells = frame.to_relative or not self.exact
+        # Boxes alone, exact, with no shape beside them: the one thing left to do is to divide them by the size.
+        boxes_only = frame.to_relative and self.exact and self.holds.kinds == {"box"} and not self.bound
+        width, height = frame.size or (1, 1)
         for position, a in enumerate(annotations):
             key = outline(a) if frame.reachable else None
+            if key is not None and a.box is not None and a.shape is not None and self._drops_box(a):
+                key = (*key, near(ladder.bounds(a.shape), a.box))
             reduced = remembered.get(key) if key is not None else None
             if reduced is None:
                 reduced = self._work_out(a, frame)
@@ -146,6 +152,12 @@ class ObjectReducer:
                 changes = {**changes, "id": str(assigned) if self.holds.ids == "str" else assigned}
             if labels and a.label in labels:
                 changes = {**changes, "label": labels[a.label]}
+            if boxes_only and (box := changes.get("box", a.box)) is not None:
+                x0, y0, x1, y1 = box
+                made = a.replace(**{**changes, "box": (x0 / width, y0 / height, x1 / width, y1 / height)})
+                kept.append(made)
+                trace.append(position)
+                continue
             made = a.replace(**changes) if changes else a
             if spells:
                 made, pieces, shifted = self._spell(made, pieces, frame, position, lose)
@@ -161,6 +173,18 @@ class ObjectReducer:
                 trace.append(position)
                 lose("shape.parts", "annotation", None, "further parts become objects of their own", "warning")
         return tuple(kept), tuple(trace)
+
+    def _drops_box(self, a: Annotation) -> bool:
+        """Whether an object with a box and this shape has no slot left for the box.
+
+        What is said about it then depends on whether the box follows from the shape, so that is part of the outline.
+        """
+        signature = (True, None if a.shape is None else a.shape.kind, a.keypoints is not None)
+        known = self._without_box.get(signature)
+        if known is None:
+            known = all(part != "box" for part, _, _ in allocate(self.holds.geometry, signature))
+            self._without_box[signature] = known
+        return known
 
     def _lose(self, code: str, aspect: str, detail: str, severity: Severity) -> None:
         self._losses.append(Lost(code, aspect, detail, severity))
@@ -320,7 +344,7 @@ class ObjectReducer:
         if a.box is not None and result["box"] is None:
             same = False
             if a.shape is not None:
-                self._looked = True
+                self._looked |= not self._drops_box(a)
                 same = near(ladder.bounds(a.shape), a.box)
             text = "follows from the shape" if same else details.get("box", "not kept")
             lose("box.derivable" if same else "box", "box", text, "info" if same else "warning")

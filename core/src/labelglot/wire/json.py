@@ -155,9 +155,9 @@ def load_fields(data: bytes, place: str) -> dict[str, msgspec.Raw]:
     return {key: msgspec.Raw(json.dumps(value).encode()) for key, value in plain.items()}
 
 
-def load_parts(data: bytes, place: str) -> list[msgspec.Raw]:
-    """The top-level list of a document with its items still encoded."""
-    data = unmark(data)
+def load_parts(data: bytes | msgspec.Raw, place: str) -> list[msgspec.Raw]:
+    """A list, e.g. that of a whole document, with its items still encoded. They share the memory of ``data``."""
+    data = unmark(data) if isinstance(data, bytes) else data
     try:
         return msgspec.json.decode(data, type=list[msgspec.Raw])
     except RecursionError as error:
@@ -166,7 +166,7 @@ def load_parts(data: bytes, place: str) -> list[msgspec.Raw]:
         raise SourceError(f"not what this format looks like: {error}", place) from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass
-    plain = _lenient(data, place)
+    plain = _lenient(bytes(data), place)
     if not isinstance(plain, list):
         raise SourceError(f"a list was expected, found {type(plain).__name__}", place)
     return [msgspec.Raw(json.dumps(value).encode()) for value in plain]

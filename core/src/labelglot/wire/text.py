@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from labelglot.errors import LabelglotError
 
 LINE = r"(?![\s\ufeff])[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+(?<!\s)"
 """Names that survive as a line of text: no control characters, no blanks at either end."""
@@ -16,6 +20,25 @@ def spell(value: float) -> str:
     if value == int(value) if -1e15 < value < 1e15 else False:
         return str(int(value))
     return repr(float(value))
+
+
+def spell_all(numbers: Sequence[float]) -> list[str]:
+    """:func:`spell` for many numbers at once, which is several times faster."""
+    spelled = _encode(numbers)[1:-1].decode()
+    if "n" in spelled:
+        return [spell(number) for number in numbers]
+    return (spelled + ",").replace(".0,", ",").split(",")[:-1]
+
+
+def spell_row(numbers: Sequence[float]) -> str:
+    """Numbers with a blank between, each as short as it reads back. Raises LabelglotError if one is not finite."""
+    spelled = _encode(numbers)[1:-1].replace(b",", b" ").decode()
+    if "n" in spelled:
+        raise LabelglotError("a coordinate is no finite number")
+    return spelled
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def lines(data: bytes) -> Iterator[tuple[int, str]]:

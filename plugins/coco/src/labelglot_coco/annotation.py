@@ -8,11 +8,12 @@ fields, how a mask was spelled) rides in ``extra["coco"]``.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from labelglot.errors import LabelglotError
+from labelglot.formats.base import UNREAD
 from labelglot.geometry import decode_string, encode_string, mask_area, ring_area
 from labelglot.plugin import Annotation, Box, Keypoints, Mask, Polygon, Report, Ring, Tag
 
@@ -47,7 +48,27 @@ class LooseFields(Fields, forbid_unknown_fields=True, gc=False):
     segmentation: Any = msgspec.UNSET  # type: ignore[assignment]
 
 
+class PlainFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An annotation of which nothing needs a closer look, as nearly all are."""
+
+    image_id: int | str
+    category_id: int | str
+    bbox: tuple[float, float, float, float]
+    segmentation: tuple[tuple[float, ...], ...] = ()
+    id: int | str | None = None
+    area: Number | msgspec.UnsetType = msgspec.UNSET
+    iscrowd: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
+    """The same, with an outline that nobody asks for."""
+
+    segmentation: msgspec.Raw = msgspec.Raw(b"[]")  # type: ignore[assignment]
+
+
 _decoder = msgspec.json.Decoder(Fields)
+_plain = msgspec.json.Decoder(list[PlainFields])
+_boxed = msgspec.json.Decoder(list[BoxedFields])
 _known = frozenset(field.encode_name for field in msgspec.structs.fields(Fields))
 UNSET = msgspec.UNSET
 
@@ -84,6 +105,53 @@ def fields(raw: bytes | msgspec.Raw, place: str) -> tuple[Fields, dict[str, Any]
         return msgspec.convert(known, LooseFields), unknown
     except msgspec.ValidationError as error:
         raise Misfit("coco.annotation", str(error)) from error
+
+
+def decode_plain(raws: Sequence[msgspec.Raw], keys: Mapping[int | str, str], outlines: bool, extras: bool) -> list[Annotation | None]:
+    """The objects of an image as far as they are plain; ``None`` for each that :func:`decode` has to look at.
+
+    ``outlines``: whether segmentations are wanted, otherwise polygons are only said to be there; ``extras``: whether
+    what only COCO knows is wanted as it was, otherwise there is only something in its place.
+    """
+    try:
+        found = (_plain if outlines else _boxed).decode(b"[" + b",".join(raws) + b"]")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return [None] * len(raws)
+    made: list[Annotation | None] = []
+    for item in found:
+        x, y, w, h = item.bbox
+        label = keys.get(item.category_id)
+        shape = _plain_shape(item.segmentation)
+        right, bottom, area = x + w, y + h, item.area
+        sound = 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
+        if label is None or shape is NotImplemented or not sound:
+            made.append(None)
+        elif not extras and area is not UNSET and (item.iscrowd == 0 or item.iscrowd is UNSET):
+            made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=_SOMETHING))
+        elif item.iscrowd != 0 or shape is None or span(x, right) != w or span(y, bottom) != h:
+            made.append(None)
+        else:
+            extra = {OWNER: {"area": area}} if area is not UNSET else {}
+            made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=extra))
+    return made
+
+
+HUGE = 1e9
+"""Pixels; a box beyond them is looked at more closely."""
+
+_SOMETHING: Mapping[str, Any] = {OWNER: {"area": 0}}
+"""Stands for what only COCO knows of an object, where nobody asks for it."""
+
+
+def _plain_shape(segmentation: tuple[tuple[float, ...], ...] | msgspec.Raw) -> Any:
+    """The polygon of a segmentation, ``None`` for an empty one, ``NotImplemented`` for anything else."""
+    if type(segmentation) is msgspec.Raw:
+        begin = bytes(memoryview(segmentation)[:2])
+        return UNREAD if begin == b"[[" else None if begin == b"[]" else NotImplemented
+    for ring in segmentation:
+        if len(ring) < 6 or len(ring) & 1:
+            return NotImplemented
+    return Polygon(parts=tuple([(ring,) for ring in segmentation])) if segmentation else None
 
 
 def decode(

@@ -46,7 +46,8 @@ from labelglot.storage import clean_foreign, safe_relative
 from labelglot.wire import json
 from pydantic import Field
 
-from labelglot_coco.annotation import BOUND, OWNER, Classes, Misfit, decode, encode
+from labelglot_coco.annotation import BOUND, OWNER, Classes, Misfit, decode, decode_plain, encode
+from labelglot_coco.grouping import group
 from labelglot_coco.layout import Kind, documents, heads, image_folders, kind_of
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
@@ -372,7 +373,7 @@ def _group(
     top: Mapping[str, msgspec.Raw], path: str, split: str | None, labels: Sequence[Label], number: int, report: Report
 ) -> tuple[list[tuple[Record, IndexEntry]], Opened]:
     """One record per image, with the annotations that name it, in document order."""
-    raws = json.load_parts(bytes(top["images"]), f"{path}#images") if "images" in top else []
+    raws = json.load_parts(top["images"], f"{path}#images") if "images" in top else []
     images = json.load_items(top.get("images"), _Image, f"{path}#images", report, "coco.image")
     order: dict[int | str, int] = {}
     for position, image in enumerate(images):
@@ -391,37 +392,19 @@ def _group(
                 report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
         else:
             order[image.id] = position
-    members: dict[int | str, list[int]] = {id_: [] for id_ in order}
+    members: dict[int | str, Sequence[int]] = {id_: [] for id_ in order}
     highest: dict[int | str, int] = {}
     parts: list[msgspec.Raw] = []
     repeated: set[int] = set()
     numbered = True
-    if "annotations" in top:
-        parts = json.load_parts(bytes(top["annotations"]), f"{path}#annotations")
-        keys = json.load_items(top["annotations"], _Key, f"{path}#annotations", report, "coco.annotation")
-        seen: set[int | str] = set()
-        numbered = all(key is not None and key.id == position for position, key in enumerate(keys, 1))
-        for position, key in enumerate(keys):
-            if key is None:
-                continue
-            listed = members.get(key.image_id) if key.image_id is not None else None
-            if listed is None:
-                _dangling(key, f"{path}#annotations[{position}]", report)
-                continue
-            listed.append(position)
-            id_ = key.id
-            if id_ is None:
-                continue
-            if id_ in seen:
-                repeated.add(position)
-                message = f"annotation id {id_!r} is given twice"
-                report.problem(
-                    "coco.annotation-id", message, f"{path}#annotations[{position}].id", object=id_, action="renumbered"
-                )
-            else:
-                seen.add(id_)
-                if isinstance(id_, int) and id_ > highest.get(key.image_id or 0, 0):
-                    highest[key.image_id or 0] = id_
+    plain = group(top["annotations"], tuple(order)) if "annotations" in top else None
+    if plain is not None:
+        parts = json.load_parts(top["annotations"], f"{path}#annotations")
+        members = dict(zip(order, plain.places, strict=True))
+        highest = dict(zip(order, plain.highest, strict=True))
+        numbered = plain.numbered
+    elif "annotations" in top:
+        members, parts, repeated, highest, numbered = _group_closely(top["annotations"], path, order, report)
     found = []
     prefix = f"{split}:" if split is not None else ""
     splits = (split,) if split is not None else ()
@@ -435,7 +418,7 @@ def _group(
                 f"{path}#images[{position}].file_name", raw=foreign, action=f"called {name}, its own name kept",
             )  # fmt: skip
         mine = members[id_]
-        part = Part(number, tuple(parts[i] for i in mine), array("I", mine))
+        part = Part(number, tuple([parts[i] for i in mine]), mine if type(mine) is array else array("I", mine))
         record = Record(raws[position], image.name, name, (part,))
         entry = IndexEntry(
             prefix + name, name, splits, _size(image), None, len(mine), None, id_, highest.get(id_, 0)
@@ -444,6 +427,41 @@ def _group(
     ids = {label.id: label.key for label in labels if label.id is not None}
     counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
     return found, Opened(path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated), numbered)
+
+
+def _group_closely(
+    annotations: msgspec.Raw, path: str, order: Collection[int | str], report: Report
+) -> tuple[dict[int | str, Sequence[int]], list[msgspec.Raw], set[int], dict[int | str, int], bool]:
+    """The same one by one, with a problem for each annotation that has none or no good ids."""
+    members: dict[int | str, list[int]] = {id_: [] for id_ in order}
+    highest: dict[int | str, int] = {}
+    repeated: set[int] = set()
+    parts = json.load_parts(annotations, f"{path}#annotations")
+    keys = json.load_items(annotations, _Key, f"{path}#annotations", report, "coco.annotation")
+    seen: set[int | str] = set()
+    numbered = all(key is not None and key.id == position for position, key in enumerate(keys, 1))
+    for position, key in enumerate(keys):
+        if key is None:
+            continue
+        listed = members.get(key.image_id) if key.image_id is not None else None
+        if listed is None:
+            _dangling(key, f"{path}#annotations[{position}]", report)
+            continue
+        listed.append(position)
+        id_ = key.id
+        if id_ is None:
+            continue
+        if id_ in seen:
+            repeated.add(position)
+            message = f"annotation id {id_!r} is given twice"
+            report.problem(
+                "coco.annotation-id", message, f"{path}#annotations[{position}].id", object=id_, action="renumbered"
+            )
+        else:
+            seen.add(id_)
+            if isinstance(id_, int) and id_ > highest.get(key.image_id or 0, 0):
+                highest[key.image_id or 0] = id_
+    return dict(members), parts, repeated, highest, numbered
 
 
 def _repeated(records: Sequence[Record]) -> frozenset[str]:
@@ -503,6 +521,7 @@ class Decoder:
     ) -> None:
         self.context, self.opened, self.keypoints, self.repeated = context, opened, keypoints, repeated
         self.owner = owner
+        self.outlines, self.extras = context.wants_outlines(), context.wants_extra(owner)
 
     def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
         document = self.opened[record.parts[0].document]
@@ -535,7 +554,13 @@ class Decoder:
     def decode(self, part: Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
         """Add what a document says of an image."""
         document = self.opened[part.document]
-        for raw, position in zip(part.annotations, part.places, strict=True):
+        if not part.annotations:
+            return
+        plain = decode_plain(part.annotations, document.classes.keys, self.outlines, self.extras)
+        for raw, position, quick in zip(part.annotations, part.places, plain, strict=True):
+            if quick is not None and not (document.repeated and position in document.repeated):
+                annotations.append(quick)
+                continue
             place = f"{document.path}#annotations[{position}]"
             try:
                 keep = position not in document.repeated

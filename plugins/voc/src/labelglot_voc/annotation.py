@@ -25,7 +25,7 @@ from labelglot.plugin import (
     Sample,
 )
 from labelglot.wire import xml
-from labelglot.wire.text import spell
+from labelglot.wire.text import spell, spell_all
 from labelglot.wire.xml import Element, escape
 
 Origin = Literal["raw", "1-based"]
@@ -472,10 +472,10 @@ def write_object(a: Annotation, name: str, boxes: Convention, bag: Mapping[str, 
     )
     body = ""
     if a.box is not None:
-        x0, y0, x1, y1 = a.box if boxes is PIXELS else boxes.write_box(a.box, None)
+        x0, y0, x1, y1 = spell_all(a.box if boxes is PIXELS else boxes.write_box(a.box, None))
         body = (
-            f"\t\t<bndbox>\n\t\t\t<xmin>{spell(x0)}</xmin>\n\t\t\t<ymin>{spell(y0)}</ymin>\n"
-            f"\t\t\t<xmax>{spell(x1)}</xmax>\n\t\t\t<ymax>{spell(y1)}</ymax>\n\t\t</bndbox>\n"
+            f"\t\t<bndbox>\n\t\t\t<xmin>{x0}</xmin>\n\t\t\t<ymin>{y0}</ymin>\n"
+            f"\t\t\t<xmax>{x1}</xmax>\n\t\t\t<ymax>{y1}</ymax>\n\t\t</bndbox>\n"
         )
     if isinstance(a.shape, Polygon):
         body += "".join(_write_polygon(part[0], boxes) for part in a.shape.parts)
@@ -487,11 +487,12 @@ _OBJECT_DONE = frozenset({"actions", "part", "xml", "angle"})
 
 
 def _write_polygon(ring: Ring, boxes: Convention) -> str:
-    numbers = boxes.write_points(ring, None)
-    points = "".join(
-        f"\t\t\t<x{n}>{spell(x)}</x{n}>\n\t\t\t<y{n}>{spell(y)}</y{n}>\n"
-        for n, (x, y) in enumerate(zip(numbers[::2], numbers[1::2], strict=True), 1)
-    )
+    return _polygon_template(len(ring) // 2) % tuple(spell_all(boxes.write_points(ring, None)))
+
+
+@lru_cache(maxsize=256)
+def _polygon_template(corners: int) -> str:
+    points = "".join(f"\t\t\t<x{n}>%s</x{n}>\n\t\t\t<y{n}>%s</y{n}>\n" for n in range(1, corners + 1))
     return f"\t\t<polygon>\n{points}\t\t</polygon>\n"
 
 

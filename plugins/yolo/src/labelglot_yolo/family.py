@@ -38,6 +38,7 @@ from labelglot.plugin import (
 )
 from labelglot.wire import json
 from labelglot.wire.text import lines as text_lines
+from labelglot.wire.text import spell_row
 from pydantic import Field
 
 from labelglot_yolo import card, evidence, lines
@@ -107,7 +108,7 @@ class Ultralytics(Format):
 
     def spell(self, annotation: Annotation, numbers: tuple[float, ...], context: WriteContext) -> str:
         """A line behind its class number."""
-        return lines.spell(numbers)
+        return spell_row(numbers)
 
     def task_keys(self, context: WriteContext) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """What the task adds to ``data.yaml``, and to our block in it."""

@@ -268,11 +268,3 @@ def _unknown(label: int, place: str, text: str, rules: Rules, report: Report) ->
         raw=text, action="kept, named by its number" if rules.placeholders else "kept without class",
     )  # fmt: skip
     return f"class_{label}" if rules.placeholders else None
-
-
-def spell(numbers: Numbers) -> str:
-    """Numbers as short as they read back. Raises LabelglotError if one is not finite."""
-    spelled = " ".join([repr(float(number)) for number in numbers])
-    if "n" in spelled:
-        raise LabelglotError("a coordinate is no finite number")
-    return spelled

@@ -36,9 +36,9 @@ from labelglot.plugin import (
     split_role,
 )
 from labelglot.wire.text import lines as text_lines
+from labelglot.wire.text import spell_row
 from pydantic import Field
 
-from labelglot_yolo import lines
 from labelglot_yolo.card import UNSPLIT, borrowed, placeholder, whole
 from labelglot_yolo.evidence import look
 from labelglot_yolo.family import Decode, Listing
@@ -158,7 +158,7 @@ class YoloDarknet(Format):
         size = None if sample.units == "relative" else sample.size
         if sample.annotations is not None:
             written = [
-                f"{context.index[a.label or '']} {lines.spell(RELATIVE_CENTER.write_box(a.box, size))}\n"
+                f"{context.index[a.label or '']} {spell_row(RELATIVE_CENTER.write_box(a.box, size))}\n"
                 for a in sample.annotations
                 if a.box is not None
             ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError
 from labelglot.plugin import RELATIVE_CENTER, Annotation, Keypoints, Label, LabelHolds, WriteContext
-from labelglot.wire.text import spell
+from labelglot.wire.text import spell, spell_row
 from pydantic import Field
 
 from labelglot_yolo import lines
@@ -64,7 +64,7 @@ class YoloPose(Ultralytics):
         return box if annotation.keypoints is None else (*box, *fractions(annotation.keypoints.points, size))
 
     def spell(self, annotation: Annotation, numbers: tuple[float, ...], context: WriteContext) -> str:
-        spelled = lines.spell(numbers).split(" ")
+        spelled = spell_row(numbers).split(" ")
         keypoints = annotation.keypoints
         count = 0 if keypoints is None else len(keypoints)
         seen = None if keypoints is None else keypoints.visibility

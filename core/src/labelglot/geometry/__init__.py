@@ -14,7 +14,7 @@ from labelglot.geometry.box import (
     to_center,
     to_xywh,
 )
-from labelglot.geometry.raster import box_to_counts, rasterise, rings_from_counts
+from labelglot.geometry.raster import box_to_counts, is_inside, rasterise, rings_from_counts
 from labelglot.geometry.ring import (
     affine,
     bridge,
@@ -55,10 +55,10 @@ from labelglot.geometry.rotated import (
 )
 
 __all__ = [
-    "Counts", "affine", "box_area", "box_iou", "box_to_counts", "bridge", "center_from_corners", "clip_box", "clip_half_plane",
-    "clip_ring", "contains", "convex_hull", "corners", "corners_from_center", "corners_from_pivot", "crop", "decode_string",
-    "ellipse_to_ring", "encode_string", "from_bitmap", "from_center", "from_row_major", "from_xywh",
-    "is_rotated_box", "is_self_crossing", "is_valid", "mask_area", "mask_bounds", "merge", "min_area_rect", "mirror",
-    "paste", "points", "rasterise", "ring_area", "ring_bounds", "rings_from_counts", "rotated_iou", "signed_area",
-    "to_bitmap", "to_center", "to_row_major", "to_xywh", "turn", "window",
+    "Counts", "affine", "box_area", "box_iou", "box_to_counts", "bridge", "center_from_corners", "clip_box",
+    "clip_half_plane", "clip_ring", "contains", "convex_hull", "corners", "corners_from_center", "corners_from_pivot",
+    "crop", "decode_string", "ellipse_to_ring", "encode_string", "from_bitmap", "from_center", "from_row_major",
+    "from_xywh", "is_inside", "is_rotated_box", "is_self_crossing", "is_valid", "mask_area", "mask_bounds", "merge",
+    "min_area_rect", "mirror", "paste", "points", "rasterise", "ring_area", "ring_bounds", "rings_from_counts",
+    "rotated_iou", "signed_area", "to_bitmap", "to_center", "to_row_major", "to_xywh", "turn", "window",
 ]  # fmt: skip

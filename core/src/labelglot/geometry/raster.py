@@ -168,7 +168,7 @@ def _assign(outers: list[Ring], holes: list[Ring]) -> list[tuple[Ring, tuple[Rin
     for hole in holes:
         x, y = _inner_point(hole)
         for i in order:
-            if _inside(x, y, outers[i]):
+            if is_inside(x, y, outers[i]):
                 members[i].append(hole)
                 break
     return [(outer, tuple(found)) for outer, found in zip(outers, members, strict=True)]
@@ -180,7 +180,8 @@ def _inner_point(ring: Ring) -> tuple[float, float]:
     return x + 0.5, y + 0.5
 
 
-def _inside(x: float, y: float, ring: Ring) -> bool:
+def is_inside(x: float, y: float, ring: Ring) -> bool:
+    """Whether a point is inside a ring (of an odd number of its turns)."""
     inside = False
     xs, ys = ring[::2], ring[1::2]
     for i in range(len(xs)):

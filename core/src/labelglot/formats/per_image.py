@@ -18,7 +18,7 @@ from labelglot.formats.base import (
     seen_from,
     with_suffix,
 )
-from labelglot.report import Report
+from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Label, Records, Sample
 from labelglot.schema.dataset import Decoder
 
@@ -70,7 +70,7 @@ class PerImage(Format):
         """What turns a pair into a sample, for readers that build their dataset themselves."""
         return _PairDecoder(self, context)
 
-    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
         yield File(self.annotation_path(sample, context), self.encode_file(sample, context))
 
 

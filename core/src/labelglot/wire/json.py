@@ -16,6 +16,7 @@ import msgspec
 
 from labelglot.errors import LabelglotError, SourceError, UnsafeInput
 from labelglot.report import Report
+from labelglot.schema.base import Attribute
 
 T = TypeVar("T")
 
@@ -305,3 +306,35 @@ def write_points(ring: Iterable[float], **further: float) -> list[dict[str, floa
     """A list of ``{"x": ..., "y": ...}`` of flat x, y; ``further``: fields that every point has besides."""
     flat = tuple(finite(value) for value in ring)
     return [{"x": x, "y": y, **further} for x, y in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def opened(ring: tuple[float, ...]) -> tuple[float, ...]:
+    """A ring without the last point if it repeats the first; a triangle keeps its three points."""
+    return ring[:-2] if len(ring) > 6 and ring[:2] == ring[-2:] else ring
+
+
+def closed_again(ring: tuple[float, ...]) -> tuple[float, ...]:
+    """A ring as :func:`opened` returns it: only one whose last point really is its first must be written closed."""
+    return (*ring, *ring[:2]) if len(ring) > 4 and ring[:2] == ring[-2:] else ring
+
+
+def size(value: object, width: str = "width", height: str = "height") -> tuple[int, int] | None:
+    """Width and height in an object, ``None`` if they are missing or make no sense."""
+    found = [fields(value).get(name) for name in (width, height)]
+    if not all(isinstance(v, int | float) and 0 < v < 1 << 31 and v == int(v) for v in found):
+        return None
+    return int(found[0]), int(found[1])  # type: ignore[arg-type]
+
+
+def attributes(value: object) -> tuple[dict[str, Attribute], dict[str, Any]]:
+    """The fields of an object that can be attributes (lists of texts as tuples), and all others."""
+    plain: dict[str, Attribute] = {}
+    nested: dict[str, Any] = {}
+    for name, said in fields(value).items():
+        if said is None or isinstance(said, bool | int | float | str):
+            plain[name] = said
+        elif isinstance(said, list) and all(isinstance(each, str) for each in said):
+            plain[name] = tuple(said)
+        else:
+            nested[name] = said
+    return plain, nested

@@ -168,7 +168,7 @@ class Kili(Document):
     ) -> Sample | None:
         asset: dict[str, Any] = json.load(record.data, record.place, dict)
         where = context.place(record.name, path.rpartition("/")[0])
-        stated = _size(asset.get("resolution"))
+        stated = json.size(asset.get("resolution"))
         size = stated or (None if where.image is None else image_size(where.image))
         key = where.path if record.frame is None else f"{where.path}#frame={record.frame}"
         reader = Reader(size, key, shared.points, report)
@@ -301,24 +301,9 @@ def _is_response(value: Mapping[str, Any]) -> bool:
     )
 
 
-def _size(resolution: Any) -> tuple[int, int] | None:
-    size = json.fields(resolution).get("width"), json.fields(resolution).get("height")
-    if all(isinstance(v, int | float) and 0 < v < 1 << 31 and v == int(v) for v in size):
-        return int(size[0]), int(size[1])  # type: ignore[arg-type]
-    return None
-
-
 def _facts(asset: Mapping[str, Any]) -> tuple[dict[str, Attribute], dict[str, Any]]:
     """Attributes of the image, and what of the asset is kept as it is."""
-    attributes: dict[str, Attribute] = {}
-    nested: dict[str, Any] = {}
-    for name, value in json.fields(asset.get("jsonMetadata")).items():
-        if value is None or isinstance(value, bool | int | float | str):
-            attributes[name] = value
-        elif isinstance(value, list) and all(isinstance(v, str) for v in value):
-            attributes[name] = tuple(value)
-        else:
-            nested[name] = value
+    attributes, nested = json.attributes(asset.get("jsonMetadata"))
     further = json.rest(asset, (*ASSET, *(() if isinstance(asset.get("latestLabel"), dict) else ("labels",))))
     return attributes, {k: v for k, v in (("jsonMetadata", nested), ("asset", further)) if v}
 

@@ -433,16 +433,8 @@ def _task_facts(
     task: Mapping[str, Any], record: Record, meta: dict[str, Any]
 ) -> tuple[dict[str, Attribute], dict[str, Any]]:
     """Attributes of the image from the data of a task, and what of the task is kept as it is."""
-    attributes: dict[str, Attribute] = {}
-    nested: dict[str, Any] = {}
     data = {k: v for k, v in json.fields(task.get("data")).items() if k != record.key}
-    for name, value in (*data.items(), *json.fields(meta.pop("data", None)).items()):
-        if value is None or isinstance(value, bool | int | float | str):
-            attributes[name] = value
-        elif isinstance(value, list) and all(isinstance(v, str) for v in value):
-            attributes[name] = tuple(value)
-        else:
-            nested[name] = value
+    attributes, nested = json.attributes({**data, **json.fields(meta.pop("data", None))})
     extra: dict[str, Any] = {"data": nested} if nested else {}
     if record.key != IMAGE and record.page is None:
         extra["key"] = record.key

@@ -36,7 +36,7 @@ from labelglot.plugin import (
     WriteContext,
 )
 from labelglot.schema import Attribute
-from labelglot.wire.json import fields, finite, rest
+from labelglot.wire.json import fields, finite, rest, size
 
 from labelglot_label_studio.brush import read_mask, write_mask
 from labelglot_label_studio.config import CAPTION, CHOICE, CONTROLS, IMAGE, OWNER, TEXT
@@ -73,11 +73,8 @@ class Found(NamedTuple):
 
 def stated_size(results: Sequence[Any]) -> Size:
     """Width and height of the image as the regions state it."""
-    for item in results:
-        size = fields(item).get("original_width"), fields(item).get("original_height")
-        if all(isinstance(v, int | float) and 0 < v < 1 << 31 and v == int(v) for v in size):
-            return int(size[0]), int(size[1])  # type: ignore[arg-type]
-    return None
+    found = (size(item, "original_width", "original_height") for item in results)
+    return next((each for each in found if each is not None), None)
 
 
 class ResultReader:

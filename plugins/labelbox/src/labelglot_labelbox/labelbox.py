@@ -146,7 +146,7 @@ class Labelbox(Document):
         where = context.place(record.name, path.rpartition("/")[0])
         about, media = json.fields(row.get("data_row")), json.fields(row.get("media_attributes"))
         real = None if where.image is None else image_size(where.image)
-        size = real or _size(media)
+        size = real or json.size(media)
         reader = _Reader(size, where.path, context, report)
         annotations: list[Annotation] | None = None
         tags: list[Tag] = []
@@ -286,13 +286,6 @@ def _stands_for(name: Any, path: str) -> bool:
     return isinstance(name, str) and (seen_from("", name) or next(iter(clean_foreign(name)), None)) == path
 
 
-def _size(media: Mapping[str, Any]) -> tuple[int, int] | None:
-    size = media.get("width"), media.get("height")
-    if all(isinstance(v, int | float) and 0 < v < 1 << 31 and v == int(v) for v in size):
-        return int(size[0]), int(size[1])  # type: ignore[arg-type]
-    return None
-
-
 def _split(fields: Any) -> tuple[str | None, list[Any]]:
     """The split in the metadata of a row, and all other fields."""
     further, split = [], None
@@ -364,7 +357,7 @@ class _Reader:
             return None, Points(points=ring)
         if kind == "line":
             return None, Polyline(points=ring)
-        return None, Polygon.of(ring[:-2] if len(ring) > 6 and ring[:2] == ring[-2:] else ring)
+        return None, Polygon.of(json.opened(ring))
 
     def _mask(self, url: Any, id_: Any, place: str) -> Mask | None:
         """The bitmap at an address: inside of it, or a file called like it or like the object."""
@@ -505,7 +498,7 @@ def _draw(a: Annotation) -> tuple[str | None, dict[str, Any]]:
         bitmap = to_bitmap(decode_string(shape.rle, shape.width * shape.height), shape.height, shape.width)
         return KINDS["mask"], {"mask": {"url": to_data_url(encode_gray(bitmap * 255))}}
     if isinstance(shape, Polygon):
-        return KINDS["polygon"], {"polygon": json.write_points(shape.parts[0][0])}
+        return KINDS["polygon"], {"polygon": json.write_points(json.closed_again(shape.parts[0][0]))}
     if isinstance(shape, Polyline):
         return KINDS["polyline"], {"line": json.write_points(shape.points)}
     if isinstance(shape, Points):

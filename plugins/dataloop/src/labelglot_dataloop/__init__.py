@@ -1,0 +1,5 @@
+"""Dataloop (``dataloop``)."""
+
+from labelglot_dataloop.dataloop import Dataloop
+
+__all__ = ["Dataloop"]

@@ -60,7 +60,7 @@ from labelglot.schema import (
     order_splits,
     split_role,
 )
-from labelglot.storage import Source
+from labelglot.storage import Source, folder_name, from_folder_name
 
 __all__ = [
     "ANY_VALUE",
@@ -129,6 +129,8 @@ __all__ = [
     "WriteContext",
     "decode_objects",
     "first_rows",
+    "folder_name",
+    "from_folder_name",
     "hookimpl",
     "image_size",
     "image_stem",

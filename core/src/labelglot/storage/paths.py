@@ -65,6 +65,16 @@ def portable_problem(name: str) -> str | None:
     return None
 
 
+def folder_name(text: str) -> str:
+    """A text as name of a folder; different texts give different names. :func:`from_folder_name` turns it back."""
+    return re.sub(r"[^\w .+()-]|^[ .]|[ .]$", lambda found: f"%{ord(found[0]):02X}", text) or "%"
+
+
+def from_folder_name(folder: str) -> str:
+    """The text of a folder's name."""
+    return "" if folder == "%" else unquote(folder) if re.search("%[0-9A-F]{2}", folder) else folder
+
+
 def clean_foreign(name: str) -> tuple[str, ...]:
     """Relative paths that a foreign name (absolute, Windows, ``file:`` or other URL) may mean here, best first:
     the whole path if it is safe, then each shorter suffix down to the bare name, then the same percent-decoded.

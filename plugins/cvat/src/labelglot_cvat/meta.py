@@ -17,6 +17,9 @@ KINDS = ("task", "project", "job")
 WRITTEN = ("name", "labels", "size", "subsets")
 """Fields that follow from the dataset."""
 
+OF_FRAMES = ("start_frame", "stop_frame", "frame_filter", "original_size")
+"""Fields that follow from the frames of a video."""
+
 Tree = str | list[list[Any]]
 """The text of an element, or its children as [tag, tree]."""
 
@@ -24,14 +27,16 @@ _NAME = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 class Meta(NamedTuple):
-    """``kind``: what was exported. ``subset``: that of a single task. ``size``: of all frames, where stated."""
+    """``kind``: what was exported. ``subset``: that of a single task. ``size``: of all frames, where stated; ``frames``:
+    their numbers, as first, last and step, ``source``: the video.
+    """
 
     info: Info
     kind: str = "task"
     subset: str | None = None
     size: tuple[int, int] | None = None
-    start: int = 0
-    step: int = 1
+    frames: tuple[int, int, int] | None = None
+    source: str | None = None
 
 
 def is_name(text: str) -> bool:
@@ -86,9 +91,33 @@ def read_meta(meta: Element | None, usual: Mapping[str, Tree]) -> Meta:
         task.tag,
         None if task.tag == "project" else text_of(task.find("subset")) or None,
         _size(task.find("original_size")),
-        int(_whole(text_of(task.find("start_frame"))) or 0),
-        int(step[1]) or 1 if step else 1,
+        _frames(task, int(step[1][:9]) or 1 if step else 1),
+        text_of(meta.find("source")) or None,
     )
+
+
+def _frames(task: Element, step: int) -> tuple[int, int, int] | None:
+    """First and last number of the frames, and the step between them: as stated, else counted from 0."""
+    start, stop, size = (_whole(text_of(task.find(tag))) for tag in ("start_frame", "stop_frame", "size"))
+    if stop is None:
+        stop = None if size is None else (start or 0) + (size - 1) * step
+    return None if stop is None else (start or 0, stop, step)
+
+
+def without_frames(info: Info) -> Info:
+    """The facts of a document without those that follow from its frames."""
+    bag = info.extra.get(OWNER)
+    kept: Any = bag.get("meta") if isinstance(bag, dict) else None
+    if not _is_tree(kept) or not isinstance(bag, dict):
+        return info
+    trees = [
+        [tag, [pair for pair in tree if pair[0] not in OF_FRAMES] if tag in KINDS and _is_tree(tree) else tree]
+        for tag, tree in kept
+    ]
+    rest = {**bag, "meta": trees}
+    if trees in ([["task", []]], []):
+        del rest["meta"]
+    return info.replace(extra={**{k: v for k, v in info.extra.items() if k != OWNER}, **({OWNER: rest} if rest else {})})
 
 
 def _size(element: Element | None) -> tuple[int, int] | None:

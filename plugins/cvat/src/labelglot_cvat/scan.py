@@ -61,8 +61,11 @@ def with_splits(names: Sequence[str]) -> list[tuple[str, str | None]]:
 
 
 class Parts(NamedTuple):
-    """A document taken apart: its facts and classes, and the elements of its images or tracks, not parsed."""
+    """A document taken apart: its facts and classes, and the elements of its images or tracks, not parsed. ``head``:
+    all that stands before them, ``None`` if that is damaged.
+    """
 
+    head: Element | None
     meta: Meta
     labels: list[Label]
     points: Mapping[str, tuple[str, ...]]
@@ -103,18 +106,20 @@ def take_apart(path: str, flavour: Flavour, context: ReadContext) -> Parts:
         report.problem(
             f"{format}.element", f"{others - 1} more of them", path, severity="error", action="skipped"
         )
-    meta = _meta(before, bool(elements or others), path, format, report)
+    head = _head_of(before, bool(elements or others), path, format, report)
+    meta = None if head is None else head.find("meta")
     table.declare(meta)
     for element in elements:
         used.look(element)
     if (elements or others) and not behind.endswith(b"</annotations>"):
         report.problem(f"{format}.end", "the document ends too early", path, action="read as far as it goes")
     labels = table.labels()
-    return Parts(read_meta(meta, USUAL[flavour]), labels, {label.key: label.keypoints for label in labels if label.keypoints}, elements)
+    points = {label.key: label.keypoints for label in labels if label.keypoints}
+    return Parts(head, read_meta(meta, USUAL[flavour]), labels, points, elements)
 
 
-def _meta(before: Cut | None, more: bool, path: str, format: str, report: Report) -> Element | None:
-    """``meta`` of what stands before the first element."""
+def _head_of(before: Cut | None, more: bool, path: str, format: str, report: Report) -> Element | None:
+    """What stands before the first element."""
     data = b"<annotations>" if before is None else before.data
     try:
         root = parse(data + b"</annotations>" if more else data, path)
@@ -127,10 +132,9 @@ def _meta(before: Cut | None, more: bool, path: str, format: str, report: Report
         return None
     if root.tag != "annotations":
         raise LabelglotError(f"its root element is <{root.tag}>, expected <annotations>", path)
-    meta = root.find("meta")
-    if meta is None and more:
+    if root.find("meta") is None and more:
         report.problem(f"{format}.meta", "it has no meta", path, action="classes are taken from the objects")
-    return meta
+    return root
 
 
 def _between(piece: Cut, path: str, format: str, report: Report) -> bytes:

@@ -11,7 +11,6 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
-from urllib.parse import unquote
 
 from labelglot.images import SourceImage
 from labelglot.plugin import (
@@ -33,6 +32,8 @@ from labelglot.plugin import (
     Sample,
     Source,
     WriteContext,
+    folder_name,
+    from_folder_name,
     in_pixels,
     make_labels,
     merge_labels,
@@ -240,7 +241,7 @@ def _sequence(root: str, files: set[str], classes: Sequence[str], context: ReadC
         other = GT if kind == "det" else DET
         context.report.problem("mot.other", f"{root}{other} is there too", root, severity="info", action="not read")
     folder = root[:-1].rpartition("/")[2]
-    name = _seqinfo(root, context).get("name", _unquote(folder) if folder else None)
+    name = _seqinfo(root, context).get("name", from_folder_name(folder) if folder else None)
     return Clip(name, root + (GT if kind == "gt" else DET), kind, tuple(classes), context.options.origin)
 
 
@@ -361,12 +362,7 @@ def _root(sequence: str | None) -> str:
     """The folder of a sequence with its slash. Different names give different folders."""
     if sequence is None:
         return ""
-    quoted = re.sub(r"[^\w .+()-]|^[ .]|[ .]$", lambda m: f"%{ord(m[0]):02X}", sequence)
-    return f"{quoted or '%'}/"
-
-
-def _unquote(folder: str) -> str:
-    return unquote(folder) if re.search("%[0-9A-F]{2}", folder) else folder
+    return f"{folder_name(sequence)}/"
 
 
 def _image_path(root: str, path: str) -> str:

@@ -1,6 +1,7 @@
 """JSON Lines, addresses in place of paths, and each class once."""
 
 import pytest
+from labelglot.conventions import Convention
 from labelglot.formats.base import ReadContext
 from labelglot.holds import Holds, LabelHolds, TagHolds, leads_to
 from labelglot.projection import project
@@ -46,6 +47,13 @@ def test_a_file_that_an_address_names_exactly_is_not_taken_for_another():
     context.reserve([("", "a.jpg"), ("", "s3://b/deep/dir/a.jpg")])
     assert context.place("a.jpg").image is None
     assert context.place("s3://b/deep/dir/a.jpg").path == "dir/a.jpg"
+
+
+def test_steps_end_before_the_edge():
+    steps = Convention(unit="relative", steps=1000)
+    assert steps.write_box((0, 50, 100, 200), (200, 200)) == (0, 0.25, 0.5, 0.999)
+    assert steps.read_box(steps.write_box((1, 2, 200, 250), (200, 200)), (200, 200)) == pytest.approx((1, 2, 199.8, 199.8))
+    assert not steps.exact
 
 
 def test_each_class_once():

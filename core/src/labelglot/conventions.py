@@ -46,7 +46,8 @@ class Convention(Frozen):
     - ``ordered``: the corners come in any order, so that an inverted box cannot be told from an upright one.
     - ``y_first``: y before x (TensorFlow, Gemini).
     - ``grid``: whole steps per unit the format can write: 0 = as many as floats have; ``decimals`` = fixed decimals;
-      ``integer`` = whole numbers; ``single`` = 32-bit floats.
+      ``integer`` = whole numbers; ``single`` = 32-bit floats; ``steps`` = that many numbered steps over the unit, from
+      0 to ``steps - 1``, so that its end is one step away (tokens of language models); for ``relative`` corners.
     - ``nonempty``: a box that has an extent is not rounded to none; it stays one step wide.
     """
 
@@ -60,6 +61,7 @@ class Convention(Frozen):
     integer: bool = False
     single: bool = False
     nonempty: bool = False
+    steps: int | None = None
 
     @property
     def needs_size(self) -> bool:
@@ -68,12 +70,13 @@ class Convention(Frozen):
     @property
     def exact(self) -> bool:
         """Whether every float can be written."""
-        return self.decimals is None and not self.integer and not self.single and not self.ordered
+        return self.decimals is None and not self.integer and not self.single and not self.ordered and self.steps is None
 
     @cached_property
     def noisy(self) -> bool:
         """Whether writing takes more arithmetic than a shift, and no grid of the format takes the noise away."""
-        return (self.unit != "pixels" or self.form != "corners") and self.decimals is None and not self.integer and not self.single
+        grid = self.decimals is not None or self.integer or self.single or self.steps is not None
+        return (self.unit != "pixels" or self.form != "corners") and not grid
 
     def quantise(self, value: float) -> float:
         """The nearest value the format can write."""
@@ -81,6 +84,8 @@ class Convention(Frozen):
             return float(round(value))
         if self.decimals is not None:
             return round(value, self.decimals)
+        if self.steps is not None and math.isfinite(value):
+            return min(max(round(value * self.steps), 0), self.steps - 1) / self.steps
         if self.single:
             try:
                 return float(struct.unpack("<f", struct.pack("<f", value))[0])

@@ -84,10 +84,14 @@ def coordinates_in_words(convention: Convention) -> str:
         words.append("exact")
     elif convention.integer:
         words.append("whole numbers")
+    elif convention.steps is not None:
+        words.append(f"{convention.steps} steps")
     elif convention.decimals is not None:
         words.append(f"{convention.decimals} decimals")
-    else:
+    elif convention.single:
         words.append("32-bit floats")
+    if convention.ordered:
+        words.append("corners in any order")
     return ", ".join(words)
 
 

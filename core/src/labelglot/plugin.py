@@ -28,7 +28,7 @@ from labelglot.formats.objects import decode_objects, numbers
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
-from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind
+from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind, leads_to
 from labelglot.hooks import hookimpl
 from labelglot.projection.coordinates import is_finite
 from labelglot.projection.naming import image_stem
@@ -138,6 +138,7 @@ __all__ = [
     "is_finite",
     "label_keys",
     "layer_runs",
+    "leads_to",
     "make_labels",
     "merge_labels",
     "number",

@@ -8,6 +8,8 @@ import labelglot as lg
 import pytest
 from labelglot.report import Report
 from labelglot.schema import Mask, Polygon
+from labelglot.storage import MemorySource
+from labelglot_coco import Coco
 
 DATA = Path(__file__).parent / "data" / "coco"
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
@@ -207,3 +209,12 @@ def test_pycocotools_loads_what_is_written(tmp_path):
     assert (len(loaded.imgs), len(loaded.anns), len(loaded.cats)) == (2, 4, 3)
     areas = {i: int(loaded.annToMask(a).sum()) for i, a in loaded.anns.items() if a["segmentation"]}
     assert areas == {1: 6, 5: 6, 6: 6}
+
+
+def test_fractions_are_no_pixels_and_leave_the_file_to_another_format():
+    def confidence(bbox, **image):
+        document = {"images": [{"id": 1, "file_name": "a.jpg", **image}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": bbox}], "categories": []}
+        return Coco().detect(MemorySource({"instances_a.json": json.dumps(document).encode()})).confidence
+
+    assert confidence([1, 2, 3, 4]) == 0.95
+    assert confidence([0.25, 0.5, 0.5, 0.5]) == confidence([1, 2, 3, 4], absolute_url="https://x/a.jpg") == 0.6

@@ -52,11 +52,12 @@ class JsonLines(Format):
     """One object per line. Subclasses state ``image_key`` and write ``evidence``, ``decode_line``, ``encode_line``.
 
     ``image_key``: the field with the name of the image. A file is one split, named by :meth:`split_of`; lines of the
-    same image in the same split are merged.
+    same image in the same split are merged. ``several_lines``: it is usual that an image has several.
     """
 
     documents: ClassVar[tuple[str, ...]] = (".jsonl",)
     image_key: ClassVar[str]
+    several_lines: ClassVar[bool] = False
 
     @abstractmethod
     def evidence(self, line: Mapping[str, Any]) -> Match | None:
@@ -68,9 +69,22 @@ class JsonLines(Format):
     ) -> Sample | None:
         """``sample`` (path, uri, image, split of the file) with all that a line says."""
 
-    @abstractmethod
     def encode_line(self, sample: Sample, context: WriteContext, ordinal: int) -> Mapping[str, Any]:
         """The line of one sample."""
+        raise NotImplementedError(f"{self.id} cannot be written")
+
+    def encode_lines(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[Mapping[str, Any]]:
+        """All lines of one sample, at least one."""
+        yield self.encode_line(sample, context, ordinal)
+
+    def merged(self, said: Sequence[Sample], place: str, report: Report) -> Sample:
+        """One sample of what several lines say about the same image."""
+        if not self.several_lines:
+            report.problem(
+                f"{self.id}.duplicate", f"{said[0].path} is on {len(said)} lines", place, severity="info",
+                key=said[0].key, action="merged",
+            )  # fmt: skip
+        return _merged(said, place, self.id, report)
 
     def warnings(self, sample: Sample, context: WriteContext) -> Iterable[Problem]:
         """What a consumer will refuse of a sample."""
@@ -162,8 +176,8 @@ class JsonLines(Format):
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
         yield from self.warnings(sample, context)
-        line = json.dump(self.encode_line(sample, context, ordinal))
-        yield Piece(self.document_path(sample.split, context), line + b"\n")
+        lines = b"".join(json.dump(line) + b"\n" for line in self.encode_lines(sample, context, ordinal))
+        yield Piece(self.document_path(sample.split, context), lines)
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         paths = [self.document_path(split, context) for split in context.splits or (None,)]
@@ -200,12 +214,7 @@ class _Decoder:
                 said.append(sample)
         if not said:
             return None
-        if len(said) > 1:
-            report.problem(
-                f"{self.format.id}.duplicate", f"{record.name} is on {len(said)} lines", record.lines[1].place,
-                severity="info", key=said[0].key, action="merged",
-            )  # fmt: skip
-        return in_pixels(said[0] if len(said) == 1 else _merged(said, record.lines[1].place, self.format.id, report))
+        return in_pixels(said[0] if len(said) == 1 else self.format.merged(said, record.lines[1].place, report))
 
     def _decode(self, record: Lines, line: Line, report: Report) -> Sample | None:
         where = self.context.place(record.name, record.folder)

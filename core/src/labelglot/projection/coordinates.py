@@ -27,9 +27,9 @@ def cut_at(value: Any, edge: Box) -> Any:
     """The part of a box or polygon inside ``edge``, ``None`` if there is none; other geometries stay as they are."""
     loose = (edge[0] - ABSOLUTE, edge[1] - ABSOLUTE, edge[2] + ABSOLUTE, edge[3] + ABSOLUTE)
     if isinstance(value, tuple):
-        if contains(loose, value):
-            return value
         x0, y0, x1, y1 = value
+        if contains(loose, (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))):
+            return value
         cut = (max(x0, edge[0]), max(y0, edge[1]), min(x1, edge[2]), min(y1, edge[3]))
         return cut if cut[2] > cut[0] and cut[3] > cut[1] else None
     if not isinstance(value, Polygon) or all(contains(loose, ring_bounds(part[0])) for part in value.parts if part[0]):

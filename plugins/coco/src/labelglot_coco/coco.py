@@ -48,7 +48,7 @@ from pydantic import Field
 
 from labelglot_coco.annotation import BOUND, OWNER, Classes, Misfit, decode, decode_plain, encode
 from labelglot_coco.grouping import group
-from labelglot_coco.layout import Kind, documents, heads, image_folders, kind_of
+from labelglot_coco.layout import Kind, documents, heads, image_folders, in_fractions, kind_of
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
 _CATEGORY = ("id", "name")
@@ -163,7 +163,9 @@ class Coco(Format):
         for path, seen in heads(source):
             kind = kind_of(source, path, seen)
             if kind in ("instances", "keypoints") and (kind == "keypoints") == self.reads_keypoints:
-                if not _named(path, "labels"):
+                if in_fractions(seen):
+                    best = best or Match(0.6, f"{path} has coordinates that look like fractions of the image")
+                elif not _named(path, "labels"):
                     what = "categories with keypoints" if self.reads_keypoints else "images, annotations and categories"
                     return Match(0.95, f"{path} has {what}")
                 best = best or Match(0.9, f"{path} has annotations that are labels of images")

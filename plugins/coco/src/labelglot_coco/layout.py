@@ -89,6 +89,17 @@ def kind_of(source: Source, path: str, seen: dict[str, object]) -> Kind | None:
     return "keypoints" if task.startswith("person_keypoints_") or mentions(source, path, b'"keypoints"') else "instances"
 
 
+def in_fractions(seen: dict[str, object]) -> bool:
+    """Whether the beginning of a document looks like COCO whose coordinates are no pixels: an export of Azure."""
+    image, listed = first(seen.get("images")), seen.get("annotations")
+    if "absolute_url" in image or str(image.get("coco_url", "")).startswith("AmlDatastore://"):
+        return True
+    found = [item.get("bbox") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    boxes = [box for box in found if isinstance(box, list) and all(isinstance(value, float) for value in box)]
+    numbers = [abs(value) for box in boxes for value in box]
+    return any(numbers) and max(numbers) <= 1
+
+
 FEDERATED = ("neg_category_ids", "not_exhaustive_category_ids")
 """Fields of LVIS images: classes verified absent, classes of which some objects are not marked."""
 

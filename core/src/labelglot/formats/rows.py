@@ -19,7 +19,7 @@ from labelglot.tolerance import close
 from labelglot.wire.text import LINE
 from pydantic import Field
 
-BOXES = ("bbox", "bboxes", "boxes")
+BOXES = ("bbox", "bboxes", "boxes", "xywh")
 CATEGORIES = ("category", "categories", "category_id", "labels", "label", "class", "class_id")
 IDS = ("id", "bbox_id", "ids")
 CAPTIONS = ("text", "caption", "captions")

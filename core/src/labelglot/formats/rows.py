@@ -11,11 +11,13 @@ from math import isfinite
 from typing import Any, Literal, TypeGuard
 
 from labelglot.conventions import PIXELS_XYWH
-from labelglot.formats.base import Options, WriteContext
+from labelglot.errors import LabelglotError
+from labelglot.formats.base import Options, ReadContext, WriteContext
 from labelglot.holds import Holds, LabelHolds, Naming, TagHolds
 from labelglot.report import Report
 from labelglot.schema import Annotation, Box, Label, Sample, Tag, make_labels
 from labelglot.tolerance import close
+from labelglot.wire import yaml
 from labelglot.wire.text import LINE
 from pydantic import Field
 
@@ -69,10 +71,14 @@ class Classes:
 
 
 class RowReader:
-    """Makes the fields of a sample of a row. ``owner``: id of the format, for codes of problems and unknown columns."""
+    """Makes the fields of a sample of a row. ``owner``: id of the format, for codes of problems and unknown columns;
+    ``classes``: of objects; ``tags``: of images, the same if they have none of their own.
+    """
 
-    def __init__(self, owner: str, classes: Classes, options: RowOptions, known: Collection[str] = ()) -> None:
-        self.owner, self.classes, self.options = owner, classes, options
+    def __init__(
+        self, owner: str, classes: Classes, options: RowOptions, known: Collection[str] = (), tags: Classes | None = None
+    ) -> None:
+        self.owner, self.classes, self.options, self.tags = owner, classes, options, tags or classes
         self.known = frozenset({"image_id", "width", "height", "objects", *CAPTIONS, *LABELS, *known})
 
     def fields(self, row: Mapping[str, Any], size: tuple[int, int] | None, place: str, key: str, report: Report) -> dict[str, Any]:
@@ -84,7 +90,7 @@ class RowReader:
             report.problem(f"{self.owner}.size", message, place, key=key, action="the size of the image is used")
         size = size or stated
         extra = {name: value for name, value in row.items() if name not in self.known and value is not None}
-        tags = [Tag(label=name) for value in _each(row, LABELS) if (name := self.classes.key(value)) is not None]
+        tags = [Tag(label=name) for value in _each(row, LABELS) if (name := self.tags.key(value)) is not None]
         tags += [Tag(text=value) for value in _each(row, CAPTIONS) if isinstance(value, str) and value]
         id_ = row.get("image_id")
         if not isinstance(id_, int | str) or isinstance(id_, bool):
@@ -146,15 +152,15 @@ class RowReader:
         )  # fmt: skip
 
 
-def row_of(sample: Sample, context: WriteContext, owner: str) -> dict[str, Any]:
-    """A sample as a row, with every column there may be. Classes are numbers, names if the document stands alone."""
+def row_of(sample: Sample, context: WriteContext, owner: str, names: bool = False) -> dict[str, Any]:
+    """A sample as a row, with every column there may be. Classes are numbers, or ``names``."""
     objects: dict[str, list[Any]] = {name: [] for name in (*OBJECTS, *columns(context, owner, "object_columns"))}
     for a in sample.annotations or ():
         bag = a.extra.get(owner, {})
         box = a.box or (0.0, 0.0, 0.0, 0.0)
         values = {
             **bag, "id": a.id, "bbox": list(PIXELS_XYWH.write_box(box, None)), "area": bag.get("area", _area(box)),
-            "category": _class(a.label, context), "score": a.score, "iscrowd": int(bool(a.attributes.get("crowd"))),
+            "category": _class(a.label, context, names), "score": a.score, "iscrowd": int(bool(a.attributes.get("crowd"))),
         }  # fmt: skip
         for name, listed in objects.items():
             listed.append(values.get(name))
@@ -163,16 +169,15 @@ def row_of(sample: Sample, context: WriteContext, owner: str) -> dict[str, Any]:
     width, height = sample.size or (None, None)
     more = sample.extra.get(owner, {})
     return {
-        "image_id": sample.id, "width": width, "height": height, "label": _class(label, context), "text": text,
+        "image_id": sample.id, "width": width, "height": height, "label": _class(label, context, names), "text": text,
         "objects": objects, **{name: more.get(name) for name in columns(context, owner, "columns")},
     }  # fmt: skip
 
 
-def used(row: Mapping[str, Any], context: WriteContext) -> Iterator[str]:
+def used(row: Mapping[str, Any]) -> Iterator[str]:
     """Which of the optional columns of a row say something; those of objects as ``objects.score``."""
-    nothing = _class(None, context)
     yield from (name for name in ("image_id", "width", "height", "text") if row[name] is not None)
-    if row["label"] != nothing:
+    if row["label"] not in (None, UNKNOWN):
         yield "label"
     objects = row["objects"]
     if objects["bbox"]:
@@ -211,6 +216,57 @@ def unknown_columns(row: Mapping[str, Any], reader: RowReader) -> dict[str, list
     return {name: listed for name, listed in found.items() if listed}
 
 
+CARD = "README.md"
+
+
+def read_card(context: ReadContext, owner: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a dataset card says in front of its text: the features by column, and the licences."""
+    if not context.source.exists(CARD):
+        return {}, ()
+    _, mark, rest = context.source.read(CARD).decode("utf-8-sig", "replace").replace("\r\n", "\n").partition("---\n")
+    try:
+        given = yaml.load(rest.partition("\n---")[0].encode(), CARD) if mark else None
+    except LabelglotError as error:
+        context.report.problem(f"{owner}.card", error.message, error.place or CARD, action="not used")
+        given = None
+    if not isinstance(given, Mapping):
+        return {}, ()
+    said = given.get("license")
+    licenses = tuple(str(each) for each in (said if isinstance(said, list) else [said]) if each is not None)
+    about = given.get("dataset_info")
+    about = about[0] if isinstance(about, list) and about else about
+    return features_of(about), licenses
+
+
+def features_of(about: Any) -> dict[str, Any]:
+    """The features of a description of a dataset by column, whether they are listed or mapped."""
+    found = about.get("features") if isinstance(about, Mapping) else None
+    if isinstance(found, list):
+        return {str(each.get("name")): each for each in found if isinstance(each, Mapping)}
+    return {str(name): each for name, each in found.items()} if isinstance(found, Mapping) else {}
+
+
+def classes_of(features: Mapping[str, Any]) -> tuple[Classes, Classes]:
+    """The classes of objects and those of images; each is the other where only one is named."""
+    objects = class_names(features.get("objects"))
+    images = class_names([features[name] for name in LABELS if name in features])
+    return Classes(objects or images), Classes(images or objects)
+
+
+def written_card(context: WriteContext, objects: bool = True) -> bytes:
+    """A dataset card that names the classes, in the column ``objects.category`` or ``label``, and the licences."""
+    names = {str(i): label.name for i, label in enumerate(context.labels)}
+    table = {"class_label": {"names": names}}
+    card: dict[str, Any] = {}
+    if context.info.licenses:
+        card["license"] = list(context.info.licenses) if len(context.info.licenses) > 1 else context.info.licenses[0]
+    if names:
+        boxes = [{"name": "bbox", "sequence": "float64", "length": 4}, {"name": "category", "dtype": table}]
+        feature = {"name": "objects", "sequence": boxes} if objects else {"name": "label", "dtype": table}
+        card["dataset_info"] = {"features": [feature]}
+    return b"---\n" + (yaml.dump(card, block=True) if card else b"") + b"---\n"
+
+
 def class_names(features: Any) -> dict[int, str]:
     """The names of the first class table in a description of columns (``class_label: names`` or ``_type: ClassLabel``)."""
     waiting = [features]
@@ -231,8 +287,8 @@ def class_names(features: Any) -> dict[int, str]:
     return {}
 
 
-def _class(key: str | None, context: WriteContext) -> int | str | None:
-    if context.single is not None:
+def _class(key: str | None, context: WriteContext, names: bool) -> int | str | None:
+    if names:
         return None if key is None else context.name(key)
     return UNKNOWN if key is None else context.index[key]
 
@@ -266,6 +322,6 @@ def _box(value: Any) -> Box | None:
 
 
 __all__ = [
-    "OPTIONAL", "Classes", "RowOptions", "RowReader", "class_names", "columns", "row_of", "rows_holds", "unknown_columns",
-    "used", "without",
+    "CARD", "OPTIONAL", "Classes", "RowOptions", "RowReader", "classes_of", "columns", "features_of", "read_card", "row_of",
+    "rows_holds", "unknown_columns", "used", "without", "written_card",
 ]  # fmt: skip

@@ -10,16 +10,19 @@ from typing import Any
 
 from labelglot.errors import LabelglotError
 from labelglot.formats.rows import (
+    CARD,
     OPTIONAL,
     Classes,
     RowOptions,
     RowReader,
-    class_names,
+    classes_of,
+    read_card,
     row_of,
     rows_holds,
     unknown_columns,
     used,
     without,
+    written_card,
 )
 from labelglot.plugin import (
     Content,
@@ -38,14 +41,14 @@ from labelglot.plugin import (
     Source,
     WriteContext,
     image_size,
+    merge_labels,
     split_role,
     under,
 )
-from labelglot.wire import json, yaml
+from labelglot.wire import json
 from labelglot.wire.text import LINE, lines
 
 METADATA = "metadata.jsonl"
-CARD = "README.md"
 UNSPLIT = "unsplit"
 """Folder of images of no split, where others have one."""
 
@@ -89,7 +92,7 @@ class HfImagefolder(Document):
 
     def read(self, context: ReadContext) -> Dataset:
         dataset = super().read(context)
-        names, licenses = _card(context)
+        (objects, images), licenses = _card(context)
         extra: dict[str, list[str]] = {}
         for path, _ in self.inputs(context):
             row = _first_row(context.source, path, 1 << 20)
@@ -97,7 +100,7 @@ class HfImagefolder(Document):
                 for which, listed in unknown_columns(row, RowReader(self.id, Classes({}), context.options, ("file_name",))).items():
                     extra[which] = list(dict.fromkeys((*extra.get(which, ()), *listed)))
         info = Info(licenses=licenses, extra={self.id: extra} if extra else {})
-        return dataset.replace(labels=Classes(names).labels, info=info, labels_complete=False)
+        return dataset.replace(labels=merge_labels([objects.labels, images.labels]), info=info, labels_complete=False)
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         folder = path.rpartition("/")[0]
@@ -118,7 +121,7 @@ class HfImagefolder(Document):
                 continue
             records.append((number, name, line))
         self._unlisted([name for _, name, _ in records], folder, context)
-        return Content(records, None, shared=Classes(_card(context)[0]), names=[name for _, name, _ in records])
+        return Content(records, None, shared=_card(context)[0], names=[name for _, name, _ in records])
 
     def _unlisted(self, names: Sequence[str], folder: str, context: ReadContext) -> None:
         """Report images beside the metadata that it does not list."""
@@ -133,7 +136,7 @@ class HfImagefolder(Document):
             context.report.problem(f"{self.id}.unlisted", message, folder or None, raw=beside[0], action="not read")
 
     def decode(
-        self, record: Any, path: str, split: str | None, shared: Classes, context: ReadContext, report: Report
+        self, record: Any, path: str, split: str | None, shared: tuple[Classes, Classes], context: ReadContext, report: Report
     ) -> Sample | None:
         number, name, data = record
         place = f"{path}:{number}"
@@ -144,7 +147,7 @@ class HfImagefolder(Document):
         if split is not None or folder == UNSPLIT:
             key = key.removeprefix(f"{folder}/")
         size = None if where.image is None else image_size(where.image)
-        reader = RowReader(self.id, shared, context.options, ("file_name",))
+        reader = RowReader(self.id, shared[0], context.options, ("file_name",), shared[1])
         fields = reader.fields(row, size, place, key, report)
         return Sample(path=key, uri=where.uri, image=where.image, splits=(split,) if split else (), **fields)
 
@@ -152,9 +155,9 @@ class HfImagefolder(Document):
         return context.document(under(_folder(split, context), METADATA), per_split=True)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[Piece]:
-        row = row_of(sample, context, self.id)
+        row = row_of(sample, context, self.id, names=context.single is not None)
         yield Piece(self.document_path(sample.split, context), json.dump({"file_name": sample.path, **row}) + b"\n")
-        yield from (Piece(f"#{column}", b"1") for column in used(row, context))
+        yield from (Piece(f"#{column}", b"1") for column in used(row))
 
     def encode_record(self, sample: Sample, context: WriteContext, ordinal: int) -> bytes:
         return json.dump(row_of(sample, context, self.id))
@@ -167,7 +170,7 @@ class HfImagefolder(Document):
         for path in dict.fromkeys(self.document_path(split, context) for split in context.splits or (None,)):
             yield File(path, _rows(pieces.stream(path), unused))
         if context.single is None:
-            yield File(CARD, _written_card(context))
+            yield File(CARD, written_card(context, "#objects" in pieces or "#label" not in pieces))
 
     def image_path(self, sample: Sample, context: WriteContext) -> str | None:
         return under(_folder(sample.split, context), sample.path)
@@ -235,39 +238,13 @@ def _folder(split: str | None, context: WriteContext) -> str:
     return split or ("" if set(context.splits) <= {None} else UNSPLIT)
 
 
-def _card(context: ReadContext) -> tuple[dict[int, str], tuple[str, ...]]:
-    """Names of classes and licences from the dataset card, names else from ``classes.txt``."""
-    source = context.source
-    names: dict[int, str] = {}
-    licenses: tuple[str, ...] = ()
-    if source.exists(CARD):
-        _, mark, rest = source.read(CARD).decode("utf-8-sig", "replace").replace("\r\n", "\n").partition("---\n")
-        front = rest.partition("\n---")[0]
-        try:
-            given = yaml.load(front.encode(), CARD) if mark else None
-        except LabelglotError as error:
-            context.report.problem("hf-imagefolder.card", error.message, error.place or CARD, action="not used")
-            given = None
-        if isinstance(given, Mapping):
-            names = class_names(given.get("dataset_info"))
-            said = given.get("license")
-            licenses = tuple(str(each) for each in (said if isinstance(said, list) else [said]) if each is not None)
-    if not names and source.exists("classes.txt"):
-        names = dict(enumerate(line for _, line in lines(source.read("classes.txt"))))
-    return names, licenses
-
-
-def _written_card(context: WriteContext) -> bytes:
-    """A dataset card whose front matter names the classes."""
-    names = {str(i): label.name for i, label in enumerate(context.labels)}
-    table = {"class_label": {"names": names}}
-    card: dict[str, Any] = {}
-    if context.info.licenses:
-        card["license"] = list(context.info.licenses) if len(context.info.licenses) > 1 else context.info.licenses[0]
-    if names:
-        boxes = [{"name": "bbox", "sequence": "float64", "length": 4}, {"name": "category", "dtype": table}]
-        card["dataset_info"] = {"features": [{"name": "objects", "sequence": boxes}]}
-    return b"---\n" + (yaml.dump(card, block=True) if card else b"") + b"---\n"
+def _card(context: ReadContext) -> tuple[tuple[Classes, Classes], tuple[str, ...]]:
+    """The classes of objects and of images, and the licences: from the dataset card, names else from ``classes.txt``."""
+    features, licenses = read_card(context, "hf-imagefolder")
+    objects, images = classes_of(features)
+    if not objects.labels and context.source.exists("classes.txt"):
+        objects = images = Classes(dict(enumerate(line for _, line in lines(context.source.read("classes.txt")))))
+    return (objects, images), licenses
 
 
 def _rows(stream: Iterator[bytes], unused: Sequence[str]) -> Iterator[bytes]:

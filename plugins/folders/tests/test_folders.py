@@ -145,7 +145,7 @@ def test_imagefolder_rows_of_the_wild():
 
 def test_imagefolder_csv_and_other_boxes():
     text = 'file_name,label,objects\na.png,0001,"{\'bbox\': [[10, 10, 30, 20]], \'category\': [0]}"\n"b.png",,\n'
-    (a, b), labels, _ = opened("hf-imagefolder", {"val/metadata.csv": text})
+    (a, b), _, _ = opened("hf-imagefolder", {"val/metadata.csv": text})
     assert (a.key, boxes([a])) == ("val:a.png", [[("class_0", (10, 10, 40, 30))]]) and b.annotations == ()
     row = {"file_name": "a.png", "width": 40, "height": 40, "objects": {"bbox": [[20, 25, 40, 40]], "category": [0]}}
     files = {"metadata.jsonl": json.dumps(row)}

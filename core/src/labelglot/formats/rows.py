@@ -159,7 +159,7 @@ def row_of(sample: Sample, context: WriteContext, owner: str, names: bool = Fals
         bag = a.extra.get(owner, {})
         box = a.box or (0.0, 0.0, 0.0, 0.0)
         values = {
-            **bag, "id": a.id, "bbox": list(PIXELS_XYWH.write_box(box, None)), "area": bag.get("area", _area(box)),
+            **bag, "id": a.id, "bbox": list(map(float, PIXELS_XYWH.write_box(box, None))), "area": float(bag.get("area", _area(box))),
             "category": _class(a.label, context, names), "score": a.score, "iscrowd": int(bool(a.attributes.get("crowd"))),
         }  # fmt: skip
         for name, listed in objects.items():
@@ -253,16 +253,18 @@ def classes_of(features: Mapping[str, Any]) -> tuple[Classes, Classes]:
     return Classes(objects or images), Classes(images or objects)
 
 
-def written_card(context: WriteContext, objects: bool = True) -> bytes:
-    """A dataset card that names the classes, in the column ``objects.category`` or ``label``, and the licences."""
-    names = {str(i): label.name for i, label in enumerate(context.labels)}
+def written_card(context: WriteContext, classes_in: Literal["objects", "label", ""] = "") -> bytes:
+    """A dataset card with the licences that names the classes in a column, or not at all: there ``datasets`` takes the
+    features it names for all there are.
+    """
+    names = {str(i): label.name for i, label in enumerate(context.labels)} if classes_in else {}
     table = {"class_label": {"names": names}}
     card: dict[str, Any] = {}
     if context.info.licenses:
         card["license"] = list(context.info.licenses) if len(context.info.licenses) > 1 else context.info.licenses[0]
     if names:
         boxes = [{"name": "bbox", "sequence": "float64", "length": 4}, {"name": "category", "dtype": table}]
-        feature = {"name": "objects", "sequence": boxes} if objects else {"name": "label", "dtype": table}
+        feature = {"name": "objects", "sequence": boxes} if classes_in == "objects" else {"name": "label", "dtype": table}
         card["dataset_info"] = {"features": [feature]}
     return b"---\n" + (yaml.dump(card, block=True) if card else b"") + b"---\n"
 
@@ -311,7 +313,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+    return float((box[2] - box[0]) * (box[3] - box[1]))
 
 
 def _box(value: Any) -> Box | None:

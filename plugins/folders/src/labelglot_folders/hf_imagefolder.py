@@ -170,7 +170,7 @@ class HfImagefolder(Document):
         for path in dict.fromkeys(self.document_path(split, context) for split in context.splits or (None,)):
             yield File(path, _rows(pieces.stream(path), unused))
         if context.single is None:
-            yield File(CARD, written_card(context, "#objects" in pieces or "#label" not in pieces))
+            yield File(CARD, written_card(context, "label" if "#label" in pieces and "#objects" not in pieces else "objects"))
 
     def image_path(self, sample: Sample, context: WriteContext) -> str | None:
         return under(_folder(sample.split, context), sample.path)

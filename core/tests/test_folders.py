@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from labelglot.errors import SourceError
 from labelglot.storage import MemorySource, open_source
 
 
@@ -27,3 +28,17 @@ def test_folders_without_a_file_are_listed_where_the_source_keeps_them(tmp_path:
         assert source.below("train").folders() == ("cat", "dog")
         assert source.files() == ("train/cat/a.jpg",)
     assert MemorySource({"a/b/c": b""}).folders() == ("a", "a/b")
+
+
+def test_a_damaged_header_is_not_the_end_of_a_tar(tmp_path):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name in "ab":
+            info = tarfile.TarInfo(name)
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"xyz"))
+    data = bytearray(out.getvalue())
+    data[1024:1030] = b"broken"
+    (tmp_path / "x.tar").write_bytes(data)
+    with pytest.raises(SourceError, match="header is damaged"):
+        open_source(tmp_path / "x.tar").files()

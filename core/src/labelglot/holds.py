@@ -74,8 +74,9 @@ class Naming(Frozen):
     """How image paths fare. ``folders``: sub-folders survive. ``unique``: what tells two images apart: the whole path,
     the path without suffix (two images a.jpg, a.png would share one annotation file), or the bare ``name``.
     ``scope``: images of different splits may share it, or not. ``pattern``: what a path must match as a whole.
-    ``suffix``: the image's suffix survives even when no image file is written. ``class_folder``: every image lies in a
-    folder named after the class of its first tag (or object) that has one, images without in ``no_class``.
+    ``suffix``: the image's suffix survives even when no image file is written. ``class_folder``: ``"tag"``: every image lies
+    in a folder named after its first class; ``"object"``: it lies in some folder, one named after the class of its
+    first object if it was in none before. Images without class are put into ``no_class``.
     """
 
     folders: bool = True

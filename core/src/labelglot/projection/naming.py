@@ -245,7 +245,8 @@ def plan_names(
             wanted = f"{fit(written[0], holds.split_names or SPLIT_FOLDER, 'split')}/{wanted}"
         if holds.naming.class_folder != "none":
             top = (labels or {}).get(label or "", holds.naming.no_class)
-            wanted = wanted if wanted.startswith(f"{top}/") else f"{top}/{wanted}"
+            there = "/" in wanted if holds.naming.class_folder == "object" else wanted.startswith(f"{top}/")
+            wanted = wanted if there else f"{top}/{wanted}"
         given = names.assign(wanted, split, ordinal)
         if given != path:
             paths[key] = given

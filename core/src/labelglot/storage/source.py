@@ -13,7 +13,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
@@ -399,6 +399,22 @@ class ZipSource(_Archive):
         return f"{self._members[path].CRC:08x}"
 
 
+def tar_members(stream: BinaryIO, where: str) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar, in written order. Raises :class:`SourceError` where it is damaged or ends too early; the
+    standard library takes a damaged header for the end.
+    """
+    try:
+        stream.seek(0)
+        with tarfile.open(fileobj=stream, mode="r:") as archive:
+            yield from archive
+            stream.seek(archive.offset)
+            left = stream.read(tarfile.BLOCKSIZE)
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, LookupError) as error:
+        raise SourceError(f"is no readable tar archive: {error}", where) from error
+    if any(left):
+        raise SourceError("is no readable tar archive: a header is damaged", where)
+
+
 class TarSource(_Archive):
     """A tar archive. A compressed one is unpacked once into one temporary file, never into its members."""
 
@@ -418,28 +434,29 @@ class TarSource(_Archive):
         plain = tempfile.TemporaryFile()  # noqa: SIM115
         packed = raw.seek(0, io.SEEK_END)
         raw.seek(0)
-        guarded = _Guarded(gzip.GzipFile(fileobj=raw), packed, self.where)
-        shutil.copyfileobj(io.BufferedReader(guarded, 1 << 20), plain, 1 << 20)
+        with raw:
+            guarded = _Guarded(gzip.GzipFile(fileobj=raw), packed, self.where)
+            shutil.copyfileobj(io.BufferedReader(guarded, 1 << 20), plain, 1 << 20)
         return plain
+
+    def __del__(self) -> None:
+        stream = self.__dict__.get("_stream")
+        if stream is not None:
+            stream.close()
 
     @cached_property
     def _members(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
-        try:
-            self._stream.seek(0)
-            archive = tarfile.open(fileobj=self._stream, mode="r:")  # noqa: SIM115
-            for number, info in enumerate(archive):
-                if info.isdir():
-                    self._folders.append(info.name)
-                    continue
-                if not info.isreg():
-                    self._refused.append((info.name, "it is no regular file"))
-                    continue
-                name = self._admit(info.name, number)
-                if name is not None:
-                    found[name] = (info.offset_data, info.size)
-        except (tarfile.TarError, OSError, EOFError) as error:
-            raise SourceError(f"is no readable tar archive: {error}", self.where) from error
+        for number, info in enumerate(tar_members(self._stream, self.where)):
+            if info.isdir():
+                self._folders.append(info.name)
+                continue
+            if not info.isreg():
+                self._refused.append((info.name, "it is no regular file"))
+                continue
+            name = self._admit(info.name, number)
+            if name is not None:
+                found[name] = (info.offset_data, info.size)
         return found
 
     def _list(self) -> Iterable[str]:
@@ -447,16 +464,19 @@ class TarSource(_Archive):
 
     def _open(self, path: str) -> BinaryIO:
         offset, size = self._members[path]
-        return io.BufferedReader(_Range(self._stream, offset, size, self._lock), 1 << 16)
+        return io.BufferedReader(_Range(self._stream, offset, size, self._lock, self), 1 << 16)
 
     def size(self, path: str) -> int:
         return self._members[path][1]
 
 
 class _Range(io.RawIOBase):
-    """A window of a seekable stream that several readers share."""
+    """A window of a seekable stream that several readers share. ``owner``: what closes the stream, kept alive."""
 
-    def __init__(self, stream: BinaryIO, offset: int, size: int, lock: threading.Lock) -> None:
+    def __init__(
+        self, stream: BinaryIO, offset: int, size: int, lock: threading.Lock, owner: object = None
+    ) -> None:
+        self._owner = owner
         self._stream, self._offset, self._size, self._lock, self._at = stream, offset, size, lock, 0
 
     def readable(self) -> bool:

@@ -378,7 +378,7 @@ def _archive(path: Path, overwrite: bool) -> _Local:
 def open_target(
     where: str | os.PathLike[str], *, overwrite: bool = False, single_suffixes: tuple[str, ...] = ()
 ) -> Target:
-    """A target for a folder, archive, single file (by suffix) or URL. An existing one needs ``overwrite``."""
+    """A target for a folder, archive, single file (by suffix, before archives) or URL. An existing one needs ``overwrite``."""
     text = os.fspath(where)
     if text == "-":
         raise TargetError('"-" is not supported as a target', hint="name a folder, file or archive")
@@ -392,7 +392,7 @@ def open_target(
         raise TargetError("is not a folder to replace", text, "name a new folder")
     if path.exists() and not overwrite and not _is_empty(path):
         raise TargetError("exists already", text, "use --overwrite to replace it")
-    if archive:
+    if archive and not single:
         return _archive(path, overwrite)
     if single:
         return FileTarget(path, overwrite)

@@ -22,3 +22,9 @@ def test_numbers_below_the_first_are_raised_together(given: dict[str, int | str 
     assert [label.id for label in plan.labels] == expected
     changed = [key for (key, old), new in zip(given.items(), expected, strict=True) if old != new]
     assert [loss.object for loss in plan.losses] == changed
+
+
+def test_a_new_number_is_none_that_another_class_has_as_text() -> None:
+    labels = [Label(key=name, name=name, id=number) for name, number in {"a": 1, "b": None, "c": "2"}.items()]
+    plan = project_labels(labels, Holds(labels=LabelHolds(ids="str", ids_required=True)))
+    assert [label.id for label in plan.labels] == ["1", "3", "2"]

@@ -142,10 +142,13 @@ def _assign_missing(
         return
     first = 1 if rules.first_id is None else rules.first_id
     seen: set[int | str] = set()
+    taken = {str(i) for i in ids if i is not None}
     highest = max((i for i in ids if isinstance(i, int)), default=first - 1)
     for position, value in enumerate(ids):
         if value is None or value in seen:
             highest += 1
+            while str(highest) in taken:
+                highest += 1
             new: int | str = str(highest) if rules.ids == "str" else highest
             losses.append(
                 Loss("labels.id_assigned", "labels.id", None, labels[position].key, "given a free number", "info")

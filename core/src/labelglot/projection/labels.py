@@ -54,7 +54,7 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
     ids: list[int | str | None] = []
     raised = _raise(ordered, rules.first_id)
     for position, label in enumerate(ordered):
-        ids.append(_id(label, position, rules.ids, raised, losses))
+        ids.append(_id(label, position, rules, raised, losses))
     if rules.ids_required:
         _assign_missing(ids, rules, ordered, losses)
     keys = label_keys(names, ids)
@@ -112,8 +112,8 @@ def _is_background(label: Label) -> bool:
     return label.id == 0 and label.name == "background"
 
 
-def _id(label: Label, position: int, rule: str, raised: int, losses: list[Loss]) -> int | str | None:
-    given = label.id
+def _id(label: Label, position: int, rules: LabelHolds, raised: int, losses: list[Loss]) -> int | str | None:
+    rule, given = rules.ids, label.id
     kept: int | str | None = given
     if raised and isinstance(given, int) and not _is_background(label):
         kept = given + raised
@@ -125,6 +125,8 @@ def _id(label: Label, position: int, rule: str, raised: int, losses: list[Loss])
         kept = None
     elif rule == "str" and given is not None:
         kept = str(given)
+    if rule == "int" and isinstance(kept, int) and rules.last_id is not None and kept > rules.last_id:
+        kept = None
     if given is not None and kept != given and not (rule == "int" and kept is None):
         detail = "numbered from 0 in order" if rule == "index" else "ids of classes are not kept"
         detail = f"raised by {raised}" if raised and rule in ("int", "any") else detail
@@ -143,7 +145,9 @@ def _assign_missing(
     first = 1 if rules.first_id is None else rules.first_id
     seen: set[int | str] = set()
     taken = {str(i) for i in ids if i is not None}
-    highest = max((i for i in ids if isinstance(i, int)), default=first - 1)
+    highest = first - 1
+    if rules.last_id is None:
+        highest = max((i for i in ids if isinstance(i, int)), default=highest)
     for position, value in enumerate(ids):
         if value is None or value in seen:
             highest += 1

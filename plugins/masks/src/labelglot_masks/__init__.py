@@ -1,0 +1,5 @@
+"""Semantic masks as pictures, and Cityscapes."""
+
+from labelglot_masks.semantic import SemanticMasks
+
+__all__ = ["SemanticMasks"]

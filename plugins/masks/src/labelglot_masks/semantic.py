@@ -134,7 +134,7 @@ class SemanticMasks(Mirrored):
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         table = tables.find(context.source, context.report) or ()
         found = super().pairs(context)
-        if not table and not found:
+        if not found and not table and not context.source.match(PIXEL_VALUES):
             raise LabelglotError("no images and no pictures of classes in it", context.source.where)
         return [pair._replace(more=table) for pair in found]
 

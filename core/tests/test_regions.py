@@ -63,3 +63,15 @@ def test_numbers_that_do_not_fit_are_replaced_by_free_ones() -> None:
     plan = project_labels(labels, Holds(labels=rules))
     assert [label.id for label in plan.labels] == [1, 3, 2, 4]
     assert {(loss.aspect, loss.object) for loss in plan.losses} == {("labels.id", "b"), ("labels.id", "d")}
+
+
+def test_classes_of_one_region_lie_on_top() -> None:
+    holds = HOLDS.replace(regions=frozenset({"void"}))
+    objects = [("void", mask(0)), ("cat", mask(0, 1)), ("void", mask(1, 2)), ("cat", mask(2, 3))]
+    sample = Sample(path="a", size=(4, 2), annotations=tuple(Annotation(label=name, shape=m) for name, m in objects))
+    done = project(sample, holds)
+    assert done.sample is not None
+    assert [(a.label, columns(a)) for a in done.sample.annotations or ()] == [("cat", [3]), ("void", [0, 1, 2])]
+    assert {(loss.code, loss.aspect, loss.object) for loss in done.losses} == {
+        ("mask.joined", "shape", 0), ("mask.covered", "annotation", 1), ("mask.joined", "annotation", 2), ("mask.overlap", "shape", 3),
+    }  # fmt: skip

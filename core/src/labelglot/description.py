@@ -139,7 +139,8 @@ def _geometry(holds: Holds) -> Iterable[str | None]:
             yield "parts joined into one ring" if holds.join_parts else "one object per part"
     yield "cut at the edge of the image" if holds.inside else None
     yield "no two objects on one pixel" if not holds.overlap else None
-    yield "one object for each class" if holds.regions else None
+    if holds.regions:
+        yield "one object for each class" if holds.regions is True else f"one object of {', '.join(sorted(holds.regions))}"
     yield "stated angle of rotated boxes" if holds.rotated_angle else None
     if "keypoints" in holds.kinds and holds.keypoint_visibility != "any":
         yield {

@@ -102,7 +102,7 @@ class Holds(Frozen):
     ``inside``: boxes and polygons are cut at the edge of the image.
     ``overlap``: false: a pixel belongs to one object at the most; masks lose what later ones cover, and objects whose mask
     has no pixel (left) are not kept. ``regions``: besides, all objects of a class are one, in the order of their first
-    pixels row by row, and those of the class ``background`` none.
+    pixels row by row, and those of the class ``background`` none; or so only those of some classes, behind all others.
     ``several_points``: false: each loose point becomes an object of its own.
     ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); 0, 1 or 2 ``stated`` for each point, or any number
     ``given`` for each, so that points of unknown visibility count as visible; any number or none at all.
@@ -141,7 +141,7 @@ class Holds(Frozen):
     polygon_nested: bool = False
     inside: bool = False
     overlap: bool = True
-    regions: bool = False
+    regions: bool | frozenset[str] = False
     rotated_angle: bool = False
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"

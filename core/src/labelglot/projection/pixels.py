@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from labelglot import geometry as g
@@ -65,6 +65,34 @@ def one_per_pixel(
         kept.append(a)
         places.append(trace[i])
     return tuple(kept), tuple(places)
+
+
+def joined_last(
+    annotations: Sequence[Annotation], trace: Sequence[int], classes: Container[str], lose: LossSink
+) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
+    """All objects of each of some classes as one region, behind all others and so on top of them."""
+    order = list(range(len(annotations)))
+    changed: dict[int, Annotation] = {}
+    first: dict[tuple[str | None, int, int], int] = {}
+    for i, a in enumerate(annotations):
+        if a.label not in classes or not isinstance(a.shape, Mask):
+            continue
+        key = (a.label, a.shape.width, a.shape.height)
+        order.remove(i)
+        if first.setdefault(key, i) == i:
+            changed[i] = a
+            continue
+        total = a.shape.width * a.shape.height
+        into = changed[first[key]]
+        assert isinstance(into.shape, Mask)
+        union = g.merge([g.decode_string(m.rle, total) for m in (into.shape, a.shape)], "union")
+        changed[first[key]] = into.replace(shape=into.shape.replace(rle=g.encode_string(union)))
+        lose("mask.joined", "annotation", trace[i], "becomes part of the region of its class", "warning")
+    for i, a in changed.items():
+        if a.shape != annotations[i].shape:
+            lose("mask.joined", "shape", trace[i], "the region of its class", "warning")
+    order += changed
+    return tuple(changed.get(i, annotations[i]) for i in order), tuple(trace[i] for i in order)
 
 
 BACKGROUND = "background"

@@ -11,7 +11,7 @@ from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
 from labelglot.projection.losses import HeldLosses, LossList, LossSink
 from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
 from labelglot.projection.objects import Frame, ObjectReducer
-from labelglot.projection.pixels import one_per_class, one_per_pixel
+from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
 from labelglot.report import Loss
 from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.dataset import Dataset, Info
@@ -102,9 +102,12 @@ class SampleReducer:
             return self.objects.reduce(annotations, frame, number, lose)
         held = HeldLosses()
         kept, trace = self.objects.reduce(annotations, frame, number, held)
-        if self.holds.regions and sample.size is not None:
+        regions = self.holds.regions
+        if regions is True and sample.size is not None:
             kept, trace = one_per_class(kept, trace, sample.size, held)
         else:
+            if regions and regions is not True:
+                kept, trace = joined_last(kept, trace, regions, held)
             kept, trace = one_per_pixel(kept, trace, sample.size, held, self.plan.bound)
         held.release(lose, trace)
         return kept, trace

@@ -143,6 +143,8 @@ def _geometry(holds: Holds) -> Iterable[str | None]:
             yield "parts joined into one ring" if holds.join_parts else "one object per part"
     yield "cut at the edge of the image" if holds.inside else None
     yield "no two objects on one pixel" if not holds.overlap else None
+    if holds.regions:
+        yield "one object for each class" if holds.regions is True else f"one object of {', '.join(sorted(holds.regions))}"
     yield "stated angle of rotated boxes" if holds.rotated_angle else None
     if "keypoints" in holds.kinds and holds.keypoint_visibility != "any":
         yield {
@@ -166,6 +168,7 @@ def _classes(rules: LabelHolds) -> Iterable[str | None]:
     yield {"none": "no ids", "index": "numbered by position"}.get(rules.ids, f"ids ({rules.ids})")
     yield "ids required" if rules.ids_required else None
     yield None if rules.first_id is None else f"numbers from {rules.first_id}"
+    yield None if rules.last_id is None else f"numbers to {rules.last_id}"
     yield {"declared": "declared order", "appearance": "order of appearance", "sorted": "sorted by name"}[rules.order]
     yield None if rules.unused else "only classes in use"
     yield None if rules.names is None else f"names that match {rules.names}"

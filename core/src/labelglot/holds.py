@@ -26,7 +26,7 @@ SPLIT_NAME = r"\w(?:[\w .+()-]*[\w+()-])?"
 class LabelHolds(Frozen):
     """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives; ``ids_required``: classes
     without id are given one. ``first_id``: no class may have a smaller number; if one has, all are raised by the same
-    amount, but for 0 where it is called ``background``.
+    amount, but for 0 where it is called ``background``. ``last_id``: a class of a greater number is given a free one.
 
     ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
@@ -40,6 +40,7 @@ class LabelHolds(Frozen):
     ids: Literal["none", "index", "int", "str", "any"] = "none"
     ids_required: bool = False
     first_id: int | None = None
+    last_id: int | None = None
     unused: bool = True
     order: Literal["declared", "appearance", "sorted"] = "declared"
     names: str | None = None
@@ -101,7 +102,8 @@ class Holds(Frozen):
     rule, so that one inside another is a hole; polygons meant otherwise become a mask, or an object for each part.
     ``inside``: boxes and polygons are cut at the edge of the image.
     ``overlap``: false: a pixel belongs to one object at the most; masks lose what later ones cover, and objects whose mask
-    has no pixel (left) are not kept.
+    has no pixel (left) are not kept. ``regions``: besides, all objects of a class are one, in the order of their first
+    pixels row by row, and those of the class ``background`` none; or so only those of some classes, behind all others.
     ``several_points``: false: each loose point becomes an object of its own.
     ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); 0, 1 or 2 ``stated`` for each point, or any number
     ``given`` for each, so that points of unknown visibility count as visible; any number or none at all.
@@ -117,7 +119,8 @@ class Holds(Frozen):
     ``empty``: images without objects are kept. ``images``: the image files are the dataset, so that an image whose file
     is not at hand cannot be written.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
-    ``size``: the image size is written; otherwise it survives only if the image itself does.
+    ``size``: the image size is written; otherwise it survives only if the image itself does. ``size_required``: images
+    of unknown size cannot be written at all.
     ``uri``: the address an image was given elsewhere is kept; ``"location"``: it stands in place of the path, so that only
     an address that leads to the same path is (``s3://bucket/a/b.jpg`` for ``a/b.jpg``; see :func:`leads_to`).
     ``uri_root``: regular expression of what stands before the path in such an address, if it is more than a server.
@@ -140,6 +143,7 @@ class Holds(Frozen):
     polygon_nested: bool = False
     inside: bool = False
     overlap: bool = True
+    regions: bool | frozenset[str] = False
     rotated_angle: bool = False
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"
@@ -163,6 +167,7 @@ class Holds(Frozen):
     sample_ids: IdKind = "none"
     sample_ids_required: bool = False
     size: bool = True
+    size_required: bool = False
     relative: bool = False
     uri: bool | Literal["location"] = False
     uri_root: str | None = None

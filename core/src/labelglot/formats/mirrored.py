@@ -62,9 +62,11 @@ class Mirrored(PerImage):
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         folders = (self.image_folder.lower(), *map(str.lower, self.image_folders))
         cut_images = {path: _cut(path, folders) for path in context.images.paths}
+        files = self.annotation_files(context.source)
+        for path in files:
+            cut_images.pop(path, None)
         if any(rank >= 0 for _, _, rank in cut_images.values()):
             cut_images = {path: cut for path, cut in cut_images.items() if cut[2] >= 0}
-        files = self.annotation_files(context.source)
         heads = {head for head, _, _ in cut_images.values()}
         cut_files = {path: self._cut_file(path, heads) for path in files}
         images: dict[tuple[str, str], list[str]] = {}
@@ -102,7 +104,11 @@ class Mirrored(PerImage):
             head, rank = max(known, key=len, default=""), 0
             rest = path[len(head) + 1 :] if head else path
         folder, _, name = rest.rpartition("/")
-        return head, under(folder, name[len(self.prefix) : -len(self.suffix)]), rank
+        return head, under(folder, self.stem_of(name)), rank
+
+    def stem_of(self, name: str) -> str:
+        """The stem of the image that an annotation file of this name is about."""
+        return name[len(self.prefix) : -len(self.suffix)]
 
     def _loose(
         self,

@@ -10,6 +10,7 @@ from labelglot.images.png import (
     encode_alpha,
     encode_color,
     encode_gray,
+    encode_palette,
     encode_rgb,
 )
 from labelglot.images.probe import ImageInfo, decode, probe
@@ -17,6 +18,7 @@ from labelglot.images.suffixes import IMAGE_SUFFIXES, is_image
 
 __all__ = [
     "IMAGE_SUFFIXES", "BytesImage", "ImageHandle", "ImageIndex", "ImageInfo", "LazyImage", "PartImage", "SourceImage",
-    "decode", "decode_alpha", "decode_color", "decode_gray", "encode_alpha", "encode_color", "encode_gray", "encode_rgb",
+    "decode", "decode_alpha", "decode_color", "decode_gray", "encode_alpha", "encode_color", "encode_gray", "encode_palette",
+    "encode_rgb",
     "from_data_url", "is_data_url", "is_image", "probe", "to_data_url",
 ]  # fmt: skip

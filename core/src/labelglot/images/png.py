@@ -10,14 +10,23 @@ from labelglot.errors import LabelglotError
 from labelglot.images.probe import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def encode_gray(bitmap: npt.NDArray[Any]) -> bytes:
-    """An 8-bit grey PNG of a (height, width) array of whole numbers 0..255 or booleans."""
+    """A grey PNG of a (height, width) array of booleans or whole numbers: 8 bits deep, or 16 where one is above 255."""
+    if bitmap.size and bitmap.max() > 255:
+        return _encode(bitmap.astype(">u2").view("u1").reshape(*bitmap.shape, 2), 0, 16)
     return _encode(bitmap[:, :, None], 0)
+
+
+def encode_palette(values: npt.NDArray[Any], palette: Sequence[tuple[int, int, int]]) -> bytes:
+    """A PNG of a (height, width) array of whole numbers 0..255, each shown in its colour of the palette."""
+    return _encode(values[:, :, None], 3, palette=b"".join(map(bytes, palette)))
 
 
 def encode_rgb(values: npt.NDArray[Any]) -> bytes:
@@ -40,15 +49,18 @@ def encode_alpha(bitmap: npt.NDArray[Any]) -> bytes:
     return _encode(np.repeat(values[:, :, None], 4, axis=2), 6)
 
 
-def _encode(values: npt.NDArray[Any], color_type: int) -> bytes:
-    """A PNG of a (height, width, channels) array; ``color_type`` as PNG numbers them: 0 grey, 2 RGB, 6 RGBA."""
+def _encode(values: npt.NDArray[Any], color_type: int, depth: int = 8, palette: bytes = b"") -> bytes:
+    """A PNG of a (height, width, bytes of a pixel) array; ``color_type`` as PNG numbers them: 0 grey, 2 RGB, 3 palette,
+    6 RGBA.
+    """
     import numpy as np
 
     height, width, channels = values.shape
     rows = np.zeros((height, 1 + width * channels), dtype=np.uint8)
     rows[:, 1:] = values.reshape(height, width * channels)
-    header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
+    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
+    colors = ((b"PLTE", palette),) if palette else ()
+    chunks = ((b"IHDR", header), *colors, (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
     return SIGNATURE + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )

@@ -125,6 +125,8 @@ def _id(label: Label, position: int, rules: LabelHolds, raised: int, losses: lis
         kept = None
     elif rule == "str" and given is not None:
         kept = str(given)
+    if rule == "int" and isinstance(kept, int) and rules.last_id is not None and kept > rules.last_id:
+        kept = None
     assigned = rules.ids_required and rule == "int" and kept is None
     if given is not None and kept != given and not assigned:
         detail = "numbered from 0 in order" if rule == "index" else "ids of classes are not kept"
@@ -144,7 +146,9 @@ def _assign_missing(
     first = 1 if rules.first_id is None else rules.first_id
     seen: set[int | str] = set()
     taken = {str(i) for i in ids if i is not None}
-    highest = max((i for i in ids if isinstance(i, int)), default=first - 1)
+    highest = first - 1
+    if rules.last_id is None:
+        highest = max((i for i in ids if isinstance(i, int)), default=highest)
     for position, value in enumerate(ids):
         if value is None or value in seen:
             highest += 1

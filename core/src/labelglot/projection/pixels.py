@@ -1,8 +1,8 @@
-"""Masks of one sample brought into one picture in which each pixel belongs to one object at the most."""
+"""Masks of one sample brought into one picture in which each pixel belongs to one object, or class, at the most."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from labelglot import geometry as g
@@ -65,3 +65,83 @@ def one_per_pixel(
         kept.append(a)
         places.append(trace[i])
     return tuple(kept), tuple(places)
+
+
+def joined_last(
+    annotations: Sequence[Annotation], trace: Sequence[int], classes: Container[str], lose: LossSink
+) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
+    """All objects of each of some classes as one region, behind all others and so on top of them."""
+    order = list(range(len(annotations)))
+    changed: dict[int, Annotation] = {}
+    first: dict[tuple[str | None, int, int], int] = {}
+    for i, a in enumerate(annotations):
+        if a.label not in classes or not isinstance(a.shape, Mask):
+            continue
+        key = (a.label, a.shape.width, a.shape.height)
+        order.remove(i)
+        if first.setdefault(key, i) == i:
+            changed[i] = a
+            continue
+        total = a.shape.width * a.shape.height
+        into = changed[first[key]]
+        assert isinstance(into.shape, Mask)
+        union = g.merge([g.decode_string(m.rle, total) for m in (into.shape, a.shape)], "union")
+        changed[first[key]] = into.replace(shape=into.shape.replace(rle=g.encode_string(union)))
+        lose("mask.joined", "annotation", trace[i], "becomes part of the region of its class", "warning")
+    for i, a in changed.items():
+        if a.shape != annotations[i].shape:
+            lose("mask.joined", "shape", trace[i], "the region of its class", "warning")
+    order += changed
+    return tuple(changed.get(i, annotations[i]) for i in order), tuple(trace[i] for i in order)
+
+
+BACKGROUND = "background"
+"""The class of what no object covers."""
+
+
+def one_per_class(
+    annotations: Sequence[Annotation], trace: Sequence[int], size: tuple[int, int], lose: LossSink
+) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
+    """The same, with all objects of a class as one region: the first of them stands for it.
+
+    Regions come in the order of their first pixels, row by row. The background is none.
+    """
+    import numpy as np
+
+    width, height = size
+    numbers: dict[str | None, int] = {}
+    painted: dict[int, list[tuple[int, Any]]] = {}
+    picture = np.zeros((height, width), dtype=np.uint32)
+    for i, a in enumerate(annotations):
+        mask = a.shape
+        try:
+            if not isinstance(mask, Mask) or (mask.width, mask.height) != size:
+                raise LabelglotError(f"a mask that does not fit an image of {width} x {height}")
+            bitmap = g.to_bitmap(g.decode_string(mask.rle), height, width)
+        except LabelglotError as error:
+            lose("mask.unfit", "annotation", trace[i], error.message, "error")
+            continue
+        if not bitmap.any():
+            lose("mask.empty", "annotation", trace[i], "its mask has no pixel", "warning")
+            continue
+        number = 0 if a.label == BACKGROUND else numbers.setdefault(a.label, len(numbers) + 1)
+        picture[bitmap] = number
+        painted.setdefault(number, []).append((i, mask))
+    found = []
+    for number, objects in painted.items():
+        region = picture == number
+        first, mask = objects[0]
+        left = bool(number) and bool(region.any())
+        if left:
+            rle = g.encode_string(g.from_bitmap(region))
+            a = annotations[first]
+            if rle != mask.rle:
+                lose("mask.joined", "shape", trace[first], "the region of its class", "warning")
+                a = a.replace(shape=Mask(width=width, height=height, rle=rle))
+            found.append((int(np.argmax(region.ravel())), a, trace[first]))
+        for i, _ in objects[left:]:
+            what = "becomes part of the region of its class" if left else "later objects cover all of it"
+            text = what if number else "it is the background"
+            lose("mask.joined" if left else "mask.covered", "annotation", trace[i], text, "warning")
+    found.sort(key=lambda item: item[0])
+    return tuple(a for _, a, _ in found), tuple(place for _, _, place in found)

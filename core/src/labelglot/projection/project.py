@@ -11,7 +11,7 @@ from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
 from labelglot.projection.losses import HeldLosses, LossList, LossSink
 from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
 from labelglot.projection.objects import Frame, ObjectReducer
-from labelglot.projection.pixels import one_per_pixel
+from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
 from labelglot.report import Loss
 from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.dataset import Dataset, Info
@@ -72,6 +72,9 @@ class SampleReducer:
         if holds.images and not (plan.images and sample.image is not None):
             lose("sample.image", "sample", None, "its image file is what is written, and that is not at hand", "warning")
             return None, ()
+        if holds.size_required and sample.size is None:
+            lose("sample.size", "sample", None, "its size is unknown, and what is written is a picture of it", "error")
+            return None, ()
         changes: dict[str, object] = {}
         _identity(sample, holds, plan, ordinal, changes, lose)
         relative, reachable = _frame(sample, holds, plan, changes, lose)
@@ -99,7 +102,13 @@ class SampleReducer:
             return self.objects.reduce(annotations, frame, number, lose)
         held = HeldLosses()
         kept, trace = self.objects.reduce(annotations, frame, number, held)
-        kept, trace = one_per_pixel(kept, trace, sample.size, held, self.plan.bound)
+        regions = self.holds.regions
+        if regions is True and sample.size is not None:
+            kept, trace = one_per_class(kept, trace, sample.size, held)
+        else:
+            if regions and regions is not True:
+                kept, trace = joined_last(kept, trace, regions, held)
+            kept, trace = one_per_pixel(kept, trace, sample.size, held, self.plan.bound)
         held.release(lose, trace)
         return kept, trace
 

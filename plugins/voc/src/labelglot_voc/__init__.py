@@ -2,5 +2,6 @@
 
 from labelglot_voc.imagenet_loc import ImagenetLoc
 from labelglot_voc.voc import Voc
+from labelglot_voc.voc_seg import VocSeg
 
-__all__ = ["ImagenetLoc", "Voc"]
+__all__ = ["ImagenetLoc", "Voc", "VocSeg"]

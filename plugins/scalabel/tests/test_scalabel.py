@@ -132,7 +132,7 @@ def test_tracks_survive_without_a_video_and_none_is_made_up_in_one(tmp_path):
 
 def test_frames_of_one_name_stay_two(tmp_path):
     _, samples, report = read(frames(tmp_path, *[{"name": "v/a.jpg", "videoName": "v", "frameIndex": i, "labels": []} for i in (0, 1)]))
-    assert [(s.path, s.frame) for s in samples] == [("v/a.jpg", 0), ("2_a.jpg", 1)] and codes(report) == ["scalabel.name"]
+    assert [(s.path, s.frame) for s in samples] == [("v/a.jpg", 0), ("v/2_a.jpg", 1)] and codes(report) == ["scalabel.name"]
 
 
 def test_a_name_that_is_an_address(tmp_path):

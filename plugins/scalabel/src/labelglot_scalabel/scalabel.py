@@ -32,6 +32,7 @@ from labelglot.plugin import (
     Source,
     WriteContext,
     numbers,
+    set_apart,
     split_role,
     under,
 )
@@ -197,13 +198,9 @@ class Scalabel(Document):
                     f"{self.id}.frame", f"{name!r} names no image", place, severity="error", action="skipped"
                 )
                 continue
-            unique, number = image, 1
-            while unique in taken:
-                number += 1
-                unique = f"{number}_{image.rpartition('/')[2]}"
+            unique = set_apart(image, taken)
             if unique != image:
                 context.report.problem(f"{self.id}.name", f"two frames are called {name!r}", place, action=f"one called {unique}")
-            taken.add(unique)
             frames.append(Frame(path, position, name, unique, part, posed, size))
         if isinstance(config, dict):
             about["config"] = unlike_ours(config)

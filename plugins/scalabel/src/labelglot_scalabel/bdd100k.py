@@ -61,7 +61,7 @@ class Bdd100k(Scalabel):
 
     def folders(self, path: str, split: str | None) -> Sequence[str]:
         kinds = (self.images, "images/10k", "images/track", "images/seg_track_20")
-        return (*(under(kind, split or "") for kind in kinds), "images")
+        return tuple(under(kind, split or "") for kind in kinds)
 
     def frames(self, data: bytes, path: str, context: ReadContext) -> tuple[list[bytes], dict[str, msgspec.Raw]]:
         parts, top = super().frames(data, path, context)

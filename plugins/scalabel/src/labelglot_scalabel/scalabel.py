@@ -165,7 +165,7 @@ class Scalabel(Document):
         return [(path, self.split_of(path)) for path in found or names]
 
     def folders(self, path: str, split: str | None) -> Sequence[str]:
-        return (under(self.images, split or ""), self.images, "images")
+        return (under(self.images, split or ""),)
 
     def frames(self, data: bytes, path: str, context: ReadContext) -> tuple[list[bytes], dict[str, msgspec.Raw]]:
         """The frames of a document, encoded, and what it says besides."""

@@ -362,6 +362,20 @@ class Format:
         return sample.path
 
 
+def set_apart(name: str, taken: set[str]) -> str:
+    """The identity of an image in a document that may call several by one name: the name, or with a number before it.
+
+    ``taken``: those of the images before it; the result is added.
+    """
+    found, number = name, 1
+    folder, _, last = name.rpartition("/")
+    while found in taken:
+        number += 1
+        found = under(folder, f"{number}_{last}")
+    taken.add(found)
+    return found
+
+
 def seen_from(folder: str, name: str) -> str | None:
     """A relative name as path from the root, ``None`` if it leaves the root or is not relative."""
     if "\\" in name or _SCHEME.match(name):

@@ -1,0 +1,5 @@
+"""CrowdHuman ODGT."""
+
+from labelglot_crowdhuman.crowdhuman import CrowdHuman
+
+__all__ = ["CrowdHuman"]

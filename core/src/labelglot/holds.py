@@ -24,8 +24,8 @@ SPLIT_NAME = r"\w(?:[\w .+()-]*[\w+()-])?"
 
 
 class LabelHolds(Frozen):
-    """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives; ``ids_required``: classes
-    without id are given one. ``first_id``: no class may have a smaller number; if one has, all are raised by the same
+    """Classes. ``ids``: ``"index"`` = the position in the table, from 0 or ``first_id`` on, so nothing else survives;
+    ``ids_required``: classes without id are given one. ``first_id``: no class may have a smaller number; if one has, all are raised by the same
     amount, but for 0 where it is called ``background``.
 
     ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in

@@ -156,6 +156,9 @@ class Source:
         """The file on this machine's disk, if it is one."""
         return None
 
+    def close(self) -> None:
+        """Let go of what is open; reading again opens it again."""
+
     def below(self, prefix: str) -> Source:
         """The tree under a folder as a source of its own."""
         return Below(self, prefix.strip("/"))
@@ -380,6 +383,11 @@ class ZipSource(_Archive):
                 found[name] = info
         return found
 
+    def close(self) -> None:
+        opened = self.__dict__.pop("_zip", None)
+        if opened is not None:
+            opened.close()
+
     def _list(self) -> Iterable[str]:
         return self._members
 
@@ -420,6 +428,7 @@ class TarSource(_Archive):
         raw.seek(0)
         guarded = _Guarded(gzip.GzipFile(fileobj=raw), packed, self.where)
         shutil.copyfileobj(io.BufferedReader(guarded, 1 << 20), plain, 1 << 20)
+        raw.close()
         return plain
 
     @cached_property
@@ -441,6 +450,11 @@ class TarSource(_Archive):
         except (tarfile.TarError, OSError, EOFError) as error:
             raise SourceError(f"is no readable tar archive: {error}", self.where) from error
         return found
+
+    def close(self) -> None:
+        opened = self.__dict__.pop("_stream", None)
+        if opened is not None:
+            opened.close()
 
     def _list(self) -> Iterable[str]:
         return self._members

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_origin
 
 from labelglot.comparison import Change, compare
 from labelglot.engine.chunk import Job, Work
@@ -152,11 +152,18 @@ def _short(value: Any, length: int = 80) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def _both_choices(a: Any, b: Any) -> bool:
+    return get_origin(a) is Literal and get_origin(b) is Literal
+
+
 def options_to_read(writer: Format, chosen: Any) -> Mapping[str, Any]:
-    """Options with which the reader understands what these write options made: those of the same name that it takes."""
+    """Options with which the reader understands what these write options made: those of the same name and kind."""
     found: dict[str, Any] = {}
-    for name in type(chosen).model_fields:
-        if name not in writer.ReadOptions.model_fields or name not in chosen.model_fields_set:
+    for name, field in type(chosen).model_fields.items():
+        other = writer.ReadOptions.model_fields.get(name)
+        if other is None or name not in chosen.model_fields_set:
+            continue
+        if field.annotation != other.annotation and not _both_choices(field.annotation, other.annotation):
             continue
         value = {name: getattr(chosen, name)}
         try:

@@ -158,7 +158,7 @@ class Coco(Format):
         indent: bool = Field(False, description="one record per line, for people who read the file")
 
     def holds_with(self, options: Any) -> Holds:
-        if not options.contiguous:
+        if not getattr(options, "contiguous", False):
             return self.holds
         return self.holds.replace(labels=self.holds.labels.replace(ids="index", ids_required=False, first_id=1))
 

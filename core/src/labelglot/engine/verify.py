@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_origin
@@ -14,7 +15,7 @@ from labelglot.options import parse_options
 from labelglot.projection.losses import LossSink
 from labelglot.projection.project import SampleReducer
 from labelglot.report import Loss, Report
-from labelglot.schema import Dataset, Label, Partition, Record, Sample
+from labelglot.schema import Dataset, Label, Mask, Partition, Polygon, Record, Sample, Tag
 from labelglot.schema.dataset import IndexEntry
 
 SMALL_SAMPLES, SMALL_OBJECTS = 2000, 20_000
@@ -38,6 +39,8 @@ class Promised:
 
     def __init__(self, job: Job, work: Sequence[Work]) -> None:
         self.job, self.work, self.ordinal = job, work, 0
+        self.misfits: set[tuple[str, int]] = set()
+        """Objects whose mask is not as large as their image, by sample key and position."""
 
     def __len__(self) -> int:
         return sum(map(len, self.work))
@@ -56,6 +59,9 @@ class Promised:
                 reduced, _ = reducer.reduce(in_pixels(sample), ordinal, number, sink)
                 number += len(sample.annotations or ())
                 if reduced is not None:
+                    for i, a in enumerate(reduced.annotations or ()):
+                        if reduced.size and isinstance(a.shape, Mask) and (a.shape.width, a.shape.height) != reduced.size:
+                            self.misfits.add((reduced.key, i))
                     yield reduced
 
 
@@ -82,7 +88,8 @@ def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report
     name is a loss, not a fault.
     """
     alone = job.context.single is not None
-    promised = Dataset(Promised(job, work), job.context.labels, job.context.info)
+    stream = Promised(job, work)
+    promised = Dataset(stream, job.context.labels, job.context.info)
     missing, wrong, number = 0, 0, Counter[str]()
     first: list[Change] = []
     mine = _Counting(job.context.labels, alone)
@@ -91,6 +98,13 @@ def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report
         theirs = _Counting(written.labels, alone)
         for change in compare(promised.map(mine), written.map(theirs)):
             if change.aspect not in JUDGED or (change.aspect in GEOMETRY and _near(change.before, change.after)):
+                continue
+            broken = _broken(change, stream) if change.aspect in GEOMETRY else None
+            if broken is not None:
+                code, message = broken
+                report.problem(code, message, key=change.key, object=change.object, action="not what the target returns")
+                continue
+            if change.aspect == "tags" and _said(change.before) == _said(change.after):
                 continue
             if change.aspect == "splits" and alone:
                 detail = f"{'+'.join(change.before) or 'no split'}, which the name of the file does not tell"
@@ -109,6 +123,24 @@ def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report
         raise _error("; ".join([*_counts(mine.count, theirs.count, failed), *map(_sentence, first)]))
     report.count("samples.verified", sum(n for (_, label), n in theirs.count.items() if not label))
     report.count("annotations.verified", sum(n for (_, label), n in theirs.count.items() if label))
+
+
+def _broken(change: Change, stream: Promised) -> tuple[str, str] | None:
+    """Code and words for a geometry that was broken already, so that no reader need return it."""
+    before = change.before
+    if isinstance(before, Polygon) and any(len(ring) < 6 for part in before.parts for ring in part):
+        return "polygon.degenerate", "the polygon has fewer than three points"
+    if (change.key, change.object) in stream.misfits:
+        return "mask.length", f"the mask of {before.width} x {before.height} pixels is not as large as the image"
+    numbers = before if isinstance(before, tuple) else ()
+    if not all(map(math.isfinite, numbers)):
+        return "box.not-finite", "a coordinate of the box is NaN or infinite"
+    return None
+
+
+def _said(tags: Sequence[Tag]) -> list[tuple[str | None, str | None, bool]]:
+    """What tags say of an image, without who said it and how sure."""
+    return [(tag.label, tag.text, tag.negative) for tag in tags]
 
 
 def _near(a: Any, b: Any) -> bool:

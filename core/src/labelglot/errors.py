@@ -83,6 +83,12 @@ class LossRefused(LabelglotError):
     code = "lossless"
 
 
+class VerifyError(LabelglotError):
+    """What was written does not read back as what was promised."""
+
+    code = "verify"
+
+
 class Cancelled(LabelglotError):
     """The caller's cancel token stopped the work."""
 

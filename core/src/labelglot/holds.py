@@ -24,9 +24,10 @@ SPLIT_NAME = r"\w(?:[\w .+()-]*[\w+()-])?"
 
 
 class LabelHolds(Frozen):
-    """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives; ``ids_required``: classes
-    without id are given one. ``first_id``: no class may have a smaller number; if one has, all are raised by the same
-    amount, but for 0 where it is called ``background``. ``last_id``: a class of a greater number is given a free one.
+    """Classes. ``ids``: ``"index"`` = the position in the table, from 0 or ``first_id`` on, so nothing else survives;
+    ``ids_required``: classes without id are given one. ``first_id``: no class may have a smaller number; if one has, all
+    are raised by the same amount, but for 0 where it is called ``background``. ``last_id``: a class of a greater number
+    is given a free one.
 
     ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.

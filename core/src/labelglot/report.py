@@ -146,6 +146,10 @@ class Report:
         self.fixes.extend(other.fixes)
         self.skipped += other.skipped
 
+    def number(self, code: str) -> int:
+        """How many problems of a code there are."""
+        return self._problems.get(code, (0, []))[0]
+
     def problems(self) -> tuple[Line, ...]:
         """Problems, one line per code."""
         return tuple(

@@ -21,7 +21,7 @@ from pydantic import Field
 
 
 class Boxes(Format):
-    """Lines ``path,label,x0,y0,x1,y1`` after a line ``#boxes``; nothing but boxes."""
+    """Lines ``path,label,x0,y0,x1,y1``, or ``path`` alone, after a line ``#boxes``; nothing but boxes."""
 
     id = "boxes"
     name = "Boxes [bold]in[/bold] a text file"
@@ -49,7 +49,11 @@ class Boxes(Format):
             for number, line in enumerate(context.source.read(name).decode().splitlines(), 1):
                 if line.startswith("#"):
                     continue
-                path, label, *numbers = line.split(",")
+                path, *rest = line.split(",")
+                if not rest:
+                    samples.setdefault(path, [])
+                    continue
+                label, *numbers = rest
                 try:
                     box = tuple(float(n) + context.options.shift for n in numbers)
                     x0, y0, x1, y1 = box
@@ -65,6 +69,8 @@ class Boxes(Format):
         return Dataset(made, list(dict.fromkeys(a.label for found in samples.values() for a in found)))
 
     def encode(self, sample, context, ordinal):
+        if not sample.annotations:
+            yield Piece("lines", sample.path.encode() + b"\n")
         for a in sample.annotations or ():
             label = context.name(a.label)
             cells = [sample.path, label.upper() if context.options.upper else label, *map(repr, a.box)]

@@ -45,7 +45,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "file.ignored", "info", "A file or an entry of a list is left out",
         "It lies where this format keeps nothing, or is listed nowhere, so no training tool would see it either.",
         "Move it to where the format looks, or list it.",
-        tails=("stray", "list", "unlisted", "unfiled", "folder", "place", "image-list"),
+        tails=("stray", "list", "unlisted", "unfiled", "folder", "place", "image-list", "cancelled", "video"),
     ),
     Entry(
         "path.unsafe", "error", "A name leaves the dataset's folder",
@@ -62,13 +62,14 @@ CATALOGUE: tuple[Entry, ...] = (
         tails=(
             "record", "row", "line", "shape", "shapes", "shape_type", "region", "regions", "entry", "entries", "segment",
             "tokens", "element", "type", "lists", "geometry", "view", "annotation", "object", "columns", "fields", "item",
+            "cell", "classification", "details", "length", "mixed", "count",
         ),
     ),
     Entry(
         "record.number", "error", "A number is none, or out of range",
         "Text, NaN or a value no image has stands where a coordinate, a size or a time should be.",
         "Correct the number at the place given.",
-        tails=("number", "range", "timestamp", "score", "frame", "value"),
+        tails=("number", "range", "timestamp", "score", "frame", "value", "conf", "fraction", "area"),
     ),
     Entry(
         "record.attribute", "warning", "An attribute is not what the format promises",
@@ -76,14 +77,15 @@ CATALOGUE: tuple[Entry, ...] = (
         "Correct the value, or declare the attribute.",
         tails=(
             "attribute", "attributes", "flag", "flags", "occluded", "truncated", "difficult", "group", "group_id",
-            "kie_linking", "tags", "prediction", "z_order", "rotation", "rotated", "text", "track", "pose",
+            "kie_linking", "tags", "prediction", "z_order", "rotation", "rotated", "text", "track", "pose", "tag",
+            "predictions", "annotators",
         ),
     ),
     Entry(
         "dataset.metadata", "warning", "What the dataset says about itself cannot be used",
         "A setting, a header or a summary is damaged or contradicts the data; the data counts.",
         "Correct or remove it.",
-        tails=("meta", "settings", "notes", "task", "media", "source_id", "header", "info", "splits", "split", "version"),
+        tails=("meta", "settings", "notes", "task", "media", "source_id", "header", "info", "splits", "split", "version", "asset", "channels", "pages"),
     ),
     Entry(
         "class.undeclared", "warning", "An object has a class nobody declared",
@@ -101,7 +103,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "class.table", "warning", "The table of classes is damaged",
         "Names or numbers are missing, repeated or contradict each other, so an object may get the wrong class.",
         "Correct the table.",
-        tails=("label_map", "labelmap", "classes", "names", "nc", "categories", "labels"),
+        tails=("label_map", "labelmap", "classes", "names", "nc", "categories", "labels", "class-map", "hierarchy"),
     ),
     Entry(
         "id.dangling", "error", "A reference leads nowhere",
@@ -119,13 +121,13 @@ CATALOGUE: tuple[Entry, ...] = (
         "image.listed-twice", "warning", "An image is listed more than once",
         "Tools read its objects twice, or only those of the last entry.",
         "Remove or join the entries.",
-        tails=("duplicate", "listed-twice"),
+        tails=("duplicate", "listed-twice", "twice", "repeated"),
     ),
     Entry(
         "image.missing", "warning", "The image file is not there",
         "The labels cannot be trained on, and where the size is known only from the file, nor converted to pixels.",
         "Name the folder of the images with `--image-dir`, or restore the file.",
-        tails=("missing", "image", "image-missing", "images"),
+        tails=("missing", "image", "image-missing", "images", "picture"),
     ),
     Entry(
         "image.unused", "info", "No label refers to an image file",
@@ -150,7 +152,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "The file is stored on its side and carries an EXIF rotation. Width and height are those of the stored file, so "
         "the boxes are right only for tools that do not turn it.",
         "Find out in which frame the labels were drawn; turn the image for good, or swap the size.",
-        tails=("exif", "orientation"),
+        tails=("exif", "orientation", "turned", "image_rotation"),
     ),
     Entry(
         "box.not-finite", "error", "A coordinate is NaN or infinite",

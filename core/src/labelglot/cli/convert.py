@@ -45,6 +45,13 @@ def command(
     image_dir: ImageDir = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail if a record of SRC has a problem.")] = False,
     lossless: Annotated[bool, typer.Option("--lossless", help="Refuse if DST cannot hold everything.")] = False,
+    verify: Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify", show_default=False,
+            help="Read the output again before it appears and compare it with what was promised; by default if SRC is small.",
+        ),
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Set right what is safe to set right, and list it; see labelglot check.")
     ] = False,
@@ -90,7 +97,7 @@ def command(
                 source, target, to=writer, format=reader, options=options, read_options=read_options,
                 images=images.value, image_dir=image_dir, strict=strict, lossless=lossless, overwrite=overwrite,
                 workers=workers, registry=session.registry, report=collected, cancel=session.cancel,
-                fix=fix or fix_log is not None, unfix=undo,
+                fix=fix or fix_log is not None, unfix=undo, verify=verify,
             )  # fmt: skip
     except LabelglotError as error:
         facts = {"source": source, "target": target, "to": writer.id, **collected.to_dict()}
@@ -136,6 +143,8 @@ def _summary(screen: Screen, done: Conversion, image_hint: bool, saved: str | No
         f"{done.source_format} -> {done.target_format}: {amount(written[0], 'image')}, "
         f"{amount(written[1], 'object')} in {done.target}"
     )
+    if "samples.verified" in counts:
+        screen.line("read back and compared: it is what was promised")
     show_lines(screen, "lost", report.losses())
     _fixes(screen, report)
     show_lines(screen, "problems", [line for line in report.problems() if line.examples[0].get("action") != "fixed"])

@@ -174,13 +174,14 @@ def convert(
     report: Report | None = None,
     fix: bool = False,
     unfix: Sequence[Fix] | None = None,
+    verify: bool | None = None,
 ) -> Conversion:
     """Convert ``source`` (anything :func:`read` takes) into ``target`` and return what happened.
 
     Prints nothing and changes no process-wide state, so several conversions can run at once. ``lossless`` raises
     :class:`LossRefused` and ``strict`` :class:`StrictError` before anything appears at the target; what was found
     until then is in ``report``, if one is given. ``fix`` applies the safe fixes (see :mod:`labelglot.checking`), each of
-    which is in ``report.fixes``; ``unfix`` takes those of an earlier conversion back.
+    which is in ``report.fixes``; ``unfix`` takes those of an earlier conversion back. ``verify``: see :func:`write`.
     """
     registry = registry or default_registry()
     opened = resolve_source(source, registry)
@@ -202,7 +203,7 @@ def convert(
     return write(
         dataset, target, format=writer, options=options, images=images, strict=strict, lossless=lossless,
         overwrite=overwrite, workers=workers, registry=registry, executor=executor, cancel=cancel, report=report,
-        source=opened.where, source_format=read_format.id,
+        source=opened.where, source_format=read_format.id, verify=verify,
     )  # fmt: skip
 
 
@@ -224,10 +225,13 @@ def write(
     report: Report | None = None,
     source: str = "",
     source_format: str = "",
+    verify: bool | None = False,
 ) -> Conversion:
     """Write a dataset in a format: reduced to what it holds, every reduction in the report.
 
-    ``chunk``: samples per chunk of work; the output does not depend on it.
+    ``chunk``: samples per chunk of work; the output does not depend on it. ``verify``: read the output before it appears
+    and compare images, classes and geometry with what was promised, :class:`VerifyError` if they differ; ``None``: if
+    the dataset is small.
     """
     registry = registry or default_registry()
     writer = registry.get(format) if isinstance(format, str) else format
@@ -257,8 +261,34 @@ def write(
             for folder, streams in spooled.folders(prepared.folders):
                 for file in writer.assemble(context, Pieces(streams)):
                     place.write(under(folder, file.path), file.data)
+            if verify or (verify is None and _is_small(report)):
+                _verify(place, job, prepared.work, chosen, report, registry)
     events.finished(report)
     return Conversion(source, str(target), source_format, writer.id, report)
+
+
+def _is_small(report: Report) -> bool:
+    from labelglot.engine.verify import SMALL_OBJECTS, SMALL_SAMPLES
+
+    written, objects = report.counts.get("samples.written", 0), report.counts.get("annotations.written", 0)
+    return written <= SMALL_SAMPLES and objects <= SMALL_OBJECTS
+
+
+def _verify(place: Target, job: Job, work: Sequence[Work], options: Any, report: Report, registry: Registry) -> None:
+    from labelglot.engine.verify import options_to_read, verify
+
+    failed = report.number(f"{job.format.id}.write")
+    if not job.format.reads or report.number("worker.died"):
+        return
+    source = place.written()
+    if source is None:
+        return
+    try:
+        if source.files():
+            chosen = options_to_read(job.format, options)
+            verify(job, work, lambda: _read(source, job.format, chosen, None, registry, Report()), report, failed)
+    finally:
+        source.close()
 
 
 def _target(target: Any, overwrite: bool, writer: Format, registry: Registry) -> Target:

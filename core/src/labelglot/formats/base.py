@@ -19,7 +19,7 @@ from labelglot.holds import Holds, meant_by
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
-from labelglot.schema import Dataset, Info, Label, Polygon, Sample, split_role
+from labelglot.schema import Dataset, Info, Label, Mask, Polygon, Sample, split_role
 from labelglot.storage import Source, clean_foreign, safe_relative
 from pydantic import BaseModel, ConfigDict
 
@@ -412,10 +412,15 @@ def split_of_path(path: str, starts: Sequence[str] = (), ends: Sequence[str] = (
 def in_pixels(sample: Sample) -> Sample:
     """A sample whose fractions are turned into pixels, with the image's own size, if the image is at hand.
 
-    Without image the fractions stay as they are, at full precision. A sample with a size is returned unchanged.
+    Without image the fractions stay as they are, at full precision, and pixels get the size that a mask states, which
+    covers the whole image. A sample with a size is returned unchanged.
     """
-    if sample.size is not None or sample.image is None:
+    if sample.size is not None:
         return sample
+    if sample.image is None:
+        masks = (a.shape for a in sample.annotations or () if isinstance(a.shape, Mask)) if sample.units == "pixels" else ()
+        first = next(iter(masks), None)
+        return sample if first is None else sample.replace(size=(first.width, first.height))
     size = image_size(sample.image)
     if size is None:
         return sample

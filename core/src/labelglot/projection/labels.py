@@ -52,9 +52,9 @@ def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | 
     if [label.key for label in ordered] != [label.key for label in kept]:
         losses.append(Loss("labels.order", "labels.order", None, None, f"the target keeps {rules.order} order", "info"))
     ids: list[int | str | None] = []
-    raised = _raise(ordered, rules.first_id)
+    raised = 0 if rules.ids == "index" else _raise(ordered, rules.first_id)
     for position, label in enumerate(ordered):
-        ids.append(_id(label, position, rules, raised, losses))
+        ids.append(_id(label, position + (rules.first_id or 0), rules, raised, losses))
     if rules.ids_required:
         _assign_missing(ids, rules, ordered, losses)
     keys = label_keys(names, ids)
@@ -113,6 +113,7 @@ def _is_background(label: Label) -> bool:
 
 
 def _id(label: Label, position: int, rules: LabelHolds, raised: int, losses: list[Loss]) -> int | str | None:
+    """``position``: the number of the class where it is its place in the table."""
     given, rule = label.id, rules.ids
     kept: int | str | None = given
     if raised and isinstance(given, int) and not _is_background(label):
@@ -129,11 +130,11 @@ def _id(label: Label, position: int, rules: LabelHolds, raised: int, losses: lis
         kept = None
     assigned = rules.ids_required and rule == "int" and kept is None
     if given is not None and kept != given and not assigned:
-        detail = "numbered from 0 in order" if rule == "index" else "ids of classes are not kept"
+        detail = "numbered in order" if rule == "index" else "ids of classes are not kept"
         detail = f"raised by {raised}" if raised and rule in ("int", "any") else detail
         losses.append(Loss("labels.id", "labels.id", None, label.key, detail, "info"))
     elif rule == "index" and given is None:
-        losses.append(Loss("labels.id_assigned", "labels.id", None, label.key, "numbered from 0 in order", "info"))
+        losses.append(Loss("labels.id_assigned", "labels.id", None, label.key, "numbered in order", "info"))
     return kept
 
 

@@ -156,6 +156,9 @@ class Source:
         """The file on this machine's disk, if it is one."""
         return None
 
+    def close(self) -> None:
+        """Let go of what is open; reading again opens it again."""
+
     def below(self, prefix: str) -> Source:
         """The tree under a folder as a source of its own."""
         return Below(self, prefix.strip("/"))
@@ -380,6 +383,11 @@ class ZipSource(_Archive):
                 found[name] = info
         return found
 
+    def close(self) -> None:
+        opened = self.__dict__.pop("_zip", None)
+        if opened is not None:
+            opened.close()
+
     def _list(self) -> Iterable[str]:
         return self._members
 
@@ -458,6 +466,11 @@ class TarSource(_Archive):
             if name is not None:
                 found[name] = (info.offset_data, info.size)
         return found
+
+    def close(self) -> None:
+        opened = self.__dict__.pop("_stream", None)
+        if opened is not None:
+            opened.close()
 
     def _list(self) -> Iterable[str]:
         return self._members

@@ -12,11 +12,11 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from labelglot.errors import TargetError
 from labelglot.storage.paths import safe_join, safe_relative
-from labelglot.storage.source import Source, is_url
+from labelglot.storage.source import FolderSource, MemorySource, Source, TarSource, ZipSource, is_url
 
 STORED = frozenset(
     [
@@ -62,6 +62,10 @@ class Target:
 
     def abort(self) -> None:
         """Leave nothing behind."""
+
+    def written(self) -> Source | None:
+        """What has been written so far, to be read before it appears; nothing can be written after. ``None``: no way."""
+        return None
 
     def has(self, path: str) -> bool:
         """Whether a file of this name was written already."""
@@ -158,6 +162,39 @@ class _Local(Target):
         _remove(self.work)
 
 
+class _Draft(FolderSource):
+    """A folder that is not yet called what it will be called."""
+
+    def __init__(self, root: Path, where: str) -> None:
+        super().__init__(root)
+        self.where = where
+
+
+class _DraftFile(Source):
+    """A file that is not yet called what it will be called."""
+
+    kind = "file"
+
+    def __init__(self, place: Path, final: Path) -> None:
+        super().__init__(str(final), final.name)
+        self.place = place
+
+    def _pickled(self) -> tuple[str, ...]:
+        return ("place",)
+
+    def _list(self) -> Iterable[str]:
+        return (str(self.focus),)
+
+    def _open(self, path: str) -> BinaryIO:
+        if path != self.focus:
+            raise FileNotFoundError(path)
+        return self.place.open("rb")
+
+    def fingerprint_token(self, path: str) -> str:
+        stat = self.place.stat()
+        return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
 class FolderTarget(_Local):
     """A folder."""
 
@@ -168,6 +205,9 @@ class FolderTarget(_Local):
     def begin(self) -> None:
         super().begin()
         self.work.mkdir()
+
+    def written(self) -> Source | None:
+        return _Draft(self.work, self.where)
 
     def has(self, path: str) -> bool:
         return super().has(path) or safe_join(self.work, path).exists()
@@ -186,6 +226,9 @@ class FileTarget(_Local):
     def __init__(self, path: Path, overwrite: bool) -> None:
         super().__init__(path, overwrite)
         self.single = path.name
+
+    def written(self) -> Source | None:
+        return _DraftFile(self.work, self.path) if self.work.exists() else None
 
     def has(self, path: str) -> bool:
         return super().has(path) or path != self.single
@@ -215,6 +258,10 @@ class ZipTarget(_Local):
         with self._zip.open(info, "w", force_zip64=True) as stream:
             for block in blocks:
                 stream.write(block)
+
+    def written(self) -> Source | None:
+        self._zip.close()
+        return ZipSource(self.where, self.work)
 
     def commit(self) -> None:
         self._zip.close()
@@ -252,12 +299,19 @@ class TarTarget(_Local):
             spool.seek(0)
             self._tar.addfile(info, spool)
 
+    def written(self) -> Source | None:
+        self._close()
+        return TarSource(self.where, self.work)
+
     def commit(self) -> None:
+        self._close()
+        super().commit()
+
+    def _close(self) -> None:
         self._tar.close()
         if self._packed is not self._raw:
             self._packed.close()
         self._raw.close()
-        super().commit()
 
     def abort(self) -> None:
         if self._raw is not None:
@@ -280,6 +334,9 @@ class UrlTarget(Target):
 
     def begin(self) -> None:
         self._local.mkdir(mode=0o700)
+
+    def written(self) -> Source | None:
+        return _Draft(self._local, self.where)
 
     def has(self, path: str) -> bool:
         return super().has(path) or safe_join(self._local, path).exists()
@@ -332,6 +389,9 @@ class UrlArchiveTarget(Target):
         self._folder.mkdir(mode=0o700)
         self._inner.begin()
 
+    def written(self) -> Source | None:
+        return self._inner.written()
+
     def has(self, path: str) -> bool:
         return self._inner.has(path)
 
@@ -359,6 +419,9 @@ class MemoryTarget(Target):
     def __init__(self) -> None:
         super().__init__("memory")
         self.content: dict[str, bytes] = {}
+
+    def written(self) -> Source | None:
+        return MemorySource(self.content)
 
     def _write(self, path: str, blocks: Iterable[bytes]) -> None:
         stream = io.BytesIO()

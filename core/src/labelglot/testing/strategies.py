@@ -220,9 +220,9 @@ def _annotation(draw: Draw, holds: Holds, labels: tuple[Label, ...], sample: dic
         elif kind == "keypoints":
             count = len(label.keypoints) if label and label.keypoints else 2
             seen = draw(st.lists(st.sampled_from([0, 1, 2]), min_size=count, max_size=count))
+            stated = holds.keypoint_visibility == "given" or (holds.keypoint_visibility != "none" and draw(st.integers(0, 3)))
             fields["keypoints"] = Keypoints(
-                points=_ring(draw, relative, count, count),
-                visibility=None if holds.keypoint_visibility == "none" else tuple(seen),
+                points=_ring(draw, relative, count, count), visibility=tuple(seen) if stated else None
             )
         else:
             fields["shape"] = _shape(draw, kind, size, relative)

@@ -123,7 +123,7 @@ class AzureMlJsonl(JsonLines):
             known.append("image_details")
             stated = _size(details.get("width"), details.get("height"))
             more = json.rest(details, ("width", "height") if stated else ())
-            if more.get("format") == _format(sample.path):
+            if "format" in more and more["format"] == _format(sample.path):
                 del more["format"]
             extra |= {"details": more} if more else {}
         elif details is not None:

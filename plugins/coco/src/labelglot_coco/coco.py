@@ -158,6 +158,11 @@ class Coco(Format):
         compressed: bool = Field(True, description="write masks as compressed strings; false: as lists of counts")
         indent: bool = Field(False, description="one record per line, for people who read the file")
 
+    def holds_with(self, options: Any) -> Holds:
+        if not getattr(options, "contiguous", False):
+            return self.holds
+        return self.holds.replace(labels=self.holds.labels.replace(ids="index", ids_required=False, first_id=1))
+
     def detect(self, source: Source) -> Match | None:
         best: Match | None = None
         for path, seen in heads(source):
@@ -363,6 +368,7 @@ class CocoKeypoints(Coco):
     reads_keypoints = True
     holds = Coco.holds.replace(
         geometry=(frozenset({"box"}), frozenset({"polygon", "mask"}), frozenset({"keypoints"})),
+        keypoint_visibility="given",
         labels=Coco.holds.labels.replace(keypoints=True, skeleton=True),
     )
 
@@ -653,8 +659,6 @@ def _plain_licenses(names: Sequence[str]) -> list[dict[str, Any]]:
 
 def category_ids(context: WriteContext) -> Mapping[str, int]:
     """The number of each class, by key."""
-    if context.options.contiguous:
-        return {label.key: number for number, label in enumerate(context.labels, 1)}
     return {label.key: label.id for label in context.labels}  # type: ignore[misc]
 
 

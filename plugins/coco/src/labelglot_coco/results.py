@@ -87,6 +87,7 @@ class CocoResults(Format):
     geometry_bound_extra = BOUND
     holds = Holds(
         geometry=(frozenset({"box"}), frozenset({"polygon", "mask"}), frozenset({"keypoints"})),
+        keypoint_visibility="given",
         polygon_holes=False,
         labels=LabelHolds(ids="int", ids_required=True, unused=False, order="appearance"),
         attributes=ANY_VALUE,

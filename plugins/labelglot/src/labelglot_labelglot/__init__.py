@@ -1,15 +1,19 @@
 """labelglot's own lossless format: JSON Lines, one header line, then one canonical line per sample.
 
-The header is ``{"labelglot": 1, "labels": [...], "info": {...}, "provenance": [...]}``.
+The header is ``{"labelglot": 1, "labels": [...], "info": {...}, "provenance": [...]}``, with ``"images": "by-split"`` if
+images lie beside the document, those of a split in a folder of its name: two splits may share a file name.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from labelglot.errors import LabelglotError
+from labelglot.images import SourceImage
 from labelglot.plugin import (
     ANY_VALUE,
     Dataset,
@@ -30,11 +34,13 @@ from labelglot.plugin import (
     Source,
     TagHolds,
     WriteContext,
+    under,
 )
 from labelglot.schema import Step, from_plain, slices, to_plain
 from labelglot.schema.canonical import VERSION, dumps
 
 DOCUMENT = "dataset.labelglot.jsonl"
+BY_SPLIT = "by-split"
 KINDS = ("box", "keypoints"), ("rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid")
 
 
@@ -90,10 +96,16 @@ class Labelglot(Format):
         labels = [from_plain(label, Label) for label in header.get("labels", [])]
         info = from_plain(header.get("info", {}), Info)
         provenance = [from_plain(step, Step) for step in header.get("provenance", [])]
-        return Dataset(_Lines(context, name, offsets), labels, info, provenance)
+        by_split = header.get("images") == BY_SPLIT
+        return Dataset(_Lines(context, name, offsets, by_split=by_split), labels, info, provenance)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         yield Piece("samples", dumps(sample) + b"\n")
+        if sample.image is not None and context.images:
+            yield Piece("images", b"")
+
+    def image_path(self, sample: Sample, context: WriteContext) -> str | None:
+        return _place(sample)
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         yield File(context.document(DOCUMENT), self._document(context, pieces))
@@ -104,8 +116,20 @@ class Labelglot(Format):
             "info": to_plain(context.info),
             "labels": [to_plain(label) for label in context.labels],
         }
+        if "images" in pieces and context.single is None:
+            header["images"] = BY_SPLIT
         yield msgspec.json.encode(header) + b"\n"
         yield from pieces.stream("samples")
+
+
+def _place(sample: Sample) -> str:
+    """Where the image of a sample lies."""
+    if not sample.splits:
+        return sample.path
+    folder = quote("+".join(sample.splits), safe="+ ").replace(".", "%2E")
+    if len(folder) > 100:
+        folder = hashlib.sha256(folder.encode()).hexdigest()
+    return under(folder, sample.path)
 
 
 def _header(line: bytes, name: str) -> dict[str, Any]:
@@ -123,14 +147,16 @@ def _header(line: bytes, name: str) -> dict[str, Any]:
 class _Lines:
     """The sample lines of a document: (line number, offset) of each, read consecutively."""
 
-    def __init__(self, context: ReadContext, name: str, lines: Sequence[tuple[int, int]], ordinal: int = 0) -> None:
-        self.context, self.name, self.lines, self.ordinal = context, name, lines, ordinal
+    def __init__(
+        self, context: ReadContext, name: str, lines: Sequence[tuple[int, int]], ordinal: int = 0, by_split: bool = False
+    ) -> None:
+        self.context, self.name, self.lines, self.ordinal, self.by_split = context, name, lines, ordinal, by_split
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def partitions(self, n: int) -> Sequence[_Lines]:
-        return [_Lines(self.context, self.name, self.lines[a:b], a) for a, b in slices(len(self.lines), n)]
+        return [_Lines(self.context, self.name, self.lines[a:b], a, self.by_split) for a, b in slices(len(self.lines), n)]
 
     def index(self) -> Iterator[IndexEntry] | None:
         return None
@@ -152,5 +178,10 @@ class _Lines:
         except (msgspec.MsgspecError, LabelglotError, UnicodeDecodeError, RecursionError) as error:
             report.problem("labelglot.line", str(error), f"{self.name}:{number}", severity="error", action="skipped")
             return None
-        image = self.context.image(sample.path, ("images",))
+        image: SourceImage | None
+        if self.by_split:
+            place = under(self.name.rpartition("/")[0], _place(sample))
+            image = SourceImage(self.context.source, place) if place in self.context.images else None
+        else:
+            image = self.context.image(sample.path, ("images",))
         return sample if image is None else sample.replace(image=image)

@@ -13,6 +13,7 @@ NAME = "labelmap.txt"
 HEADER = "# label:color_rgb:parts:actions"
 BACKGROUND = "background"
 _ORIGIN = re.compile(r"#\s*origin:\s*(raw|1-based)")
+PLAIN = "# folders are no splits"
 _COLOR = re.compile(r"(\d{1,3}),\s*(\d{1,3}),\s*(\d{1,3})")
 _HEX = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
 
@@ -27,11 +28,14 @@ class Row(NamedTuple):
 
 
 class LabelMap(NamedTuple):
-    """The rows of a class table; ``origin``: what labelglot wrote down about the numbers of boxes."""
+    """The rows of a class table. What labelglot wrote down beside them: ``origin``, of the numbers of boxes; ``plain``:
+    no folder beside the table is a split, whatever its name.
+    """
 
     path: str
     rows: tuple[Row, ...]
     origin: str | None = None
+    plain: bool = False
 
     @property
     def classes(self) -> tuple[Row, ...]:
@@ -43,9 +47,11 @@ def find(source: Source, report: Report, code: str) -> LabelMap | None:
     """The class table of a source. Tables of several parts are one; rows that cannot be read are problems."""
     rows: list[Row] = []
     path = origin = None
+    plain = False
     for name in source.match(NAME):
         path = path or name
         for number, line in lines(source.read(name)):
+            plain |= line == PLAIN and name == NAME
             stated = _ORIGIN.fullmatch(line)
             if stated is not None:
                 origin = stated[1]
@@ -57,7 +63,7 @@ def find(source: Source, report: Report, code: str) -> LabelMap | None:
                     rows.append(row)
             elif row is not None:
                 report.problem(f"{code}.labelmap", row, f"{name}:{number}", raw=line, action="left out")
-    return None if path is None else LabelMap(path, tuple(rows), origin)
+    return None if path is None else LabelMap(path, tuple(rows), origin, plain)
 
 
 def _row(line: str) -> Row | str | None:
@@ -101,9 +107,11 @@ def rgb(color: str | None) -> tuple[int, int, int] | None:
     return None if found is None else (int(found[1], 16), int(found[2], 16), int(found[3], 16))
 
 
-def write(labels: Sequence[Label], owner: str, origin: str | None = None, colors: Sequence[Any] = ()) -> bytes:
-    """The class table. ``colors``: of the classes, where their own do not count."""
-    text = [HEADER]
+def write(
+    labels: Sequence[Label], owner: str, origin: str | None = None, colors: Sequence[Any] = (), plain: bool = False
+) -> bytes:
+    """The class table. ``colors``: of the classes, where their own do not count. ``plain``: no folder is a split."""
+    text = [HEADER, *([PLAIN] if plain else [])]
     if origin is not None:
         text.append(f"# origin: {origin}")
     text.append(f"{BACKGROUND}:0,0,0::")

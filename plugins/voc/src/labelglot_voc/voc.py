@@ -147,7 +147,7 @@ class Voc(PerImage):
     def read(self, context: ReadContext) -> Dataset:
         table = labelmap.find(context.source, context.report, self.id)
         context, info = with_origin(context, table, self.id)
-        tree = self._tree(context)
+        tree = self._tree(context, not (table and table.plain))
         labels = labelmap.labels_of(table.classes, self.id) if table else list(tree.classes)
         tree.sort_tags([label if isinstance(label, str) else label.key for label in labels])
         decoder = self.decoder(context)
@@ -157,8 +157,9 @@ class Voc(PerImage):
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         return self._tree(context).pairs
 
-    def _tree(self, context: ReadContext) -> layout.Tree:
-        return layout.survey(context, annotation_files(context, self.id), ("Main", "", "Detection"), True, self.id)
+    def _tree(self, context: ReadContext, folder_splits: bool = True) -> layout.Tree:
+        files = annotation_files(context, self.id)
+        return layout.survey(context, files, ("Main", "", "Detection"), folder_splits, self.id)
 
     def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
         listed = pair.more or layout.Listed()
@@ -226,7 +227,8 @@ class Voc(PerImage):
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         origin = written_origin(context, self.id)
-        yield File(labelmap.NAME, labelmap.write(context.labels, self.id, None if origin == "raw" else origin))
+        stated, plain = None if origin == "raw" else origin, context.options.layout == "flat"
+        yield File(labelmap.NAME, labelmap.write(context.labels, self.id, stated, plain=plain))
         for slot in pieces.slots():
             yield File(slot, pieces.stream(slot))
 

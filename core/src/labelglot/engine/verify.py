@@ -1,0 +1,206 @@
+"""Read what was written and compare it with what was promised, before it appears at the target."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, get_origin
+
+from labelglot.comparison import Change, compare
+from labelglot.engine.chunk import Job, Work
+from labelglot.errors import LabelglotError, OptionError, VerifyError
+from labelglot.formats.base import Format, in_pixels
+from labelglot.options import parse_options
+from labelglot.projection.losses import LossSink
+from labelglot.projection.project import SampleReducer
+from labelglot.report import Loss, Report
+from labelglot.schema import Dataset, Label, Mask, Partition, Polygon, Record, Sample, Tag
+from labelglot.schema.dataset import IndexEntry
+
+SMALL_SAMPLES, SMALL_OBJECTS = 2000, 20_000
+"""Up to this many, reading everything again takes a moment: conversions do it unless told not to."""
+
+GEOMETRY = frozenset({"box", "shape", "keypoints"})
+JUDGED = GEOMETRY | {"sample", "annotation", "label", "splits", "tags"}
+"""Differences that are errors. All else is held by the formats' own tests."""
+
+PRECISION = 0.01, 1e-5
+"""Pixels, or share of the image, by which a coordinate may differ: what turning a box into an angle and back costs."""
+
+SHOWN = 3
+
+Count = Counter[tuple[str, str]]
+"""Objects by (split, class); images by (split, "")."""
+
+
+class Promised:
+    """The samples of a conversion as its projection left them: what the target must say."""
+
+    def __init__(self, job: Job, work: Sequence[Work]) -> None:
+        self.job, self.work, self.ordinal = job, work, 0
+        self.misfits: set[tuple[str, int]] = set()
+        """Objects whose mask is not as large as their image, by sample key and position."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self.work))
+
+    def partitions(self, n: int) -> Sequence[Partition]:
+        return [self]
+
+    def index(self) -> Iterator[IndexEntry] | None:
+        return None
+
+    def read(self, report: Report) -> Iterator[Sample]:
+        reducer, sink = SampleReducer(self.job.holds, self.job.plan), LossSink()
+        for work in self.work:
+            number = work.first_annotation
+            for ordinal, sample in enumerate(work.partition.read(report), work.ordinal):
+                reduced, _ = reducer.reduce(in_pixels(sample), ordinal, number, sink)
+                number += len(sample.annotations or ())
+                if reduced is not None:
+                    for i, a in enumerate(reduced.annotations or ()):
+                        if reduced.size and isinstance(a.shape, Mask) and (a.shape.width, a.shape.height) != reduced.size:
+                            self.misfits.add((reduced.key, i))
+                    yield reduced
+
+
+class _Counting:
+    """Counts what passes; ``alone``: without regard to splits."""
+
+    def __init__(self, labels: Sequence[Label], alone: bool) -> None:
+        self.alone = alone
+        self.names = {label.key: label.name for label in labels}
+        self.count: Count = Counter()
+
+    def __call__(self, sample: Sample) -> Sample:
+        split = "" if self.alone else sample.split or ""
+        self.count[split, ""] += 1
+        for a in sample.annotations or ():
+            self.count[split, self.names.get(a.label or "", a.label or "no class")] += 1
+        return sample
+
+
+def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report: Report, failed: int) -> None:
+    """Raise :class:`VerifyError` unless the dataset that ``reread`` opens is what was promised.
+
+    ``failed``: samples that could not be written, which the report says already. A split that one file cannot say by its
+    name is a loss, not a fault.
+    """
+    alone = job.context.single is not None
+    stream = Promised(job, work)
+    promised = Dataset(stream, job.context.labels, job.context.info)
+    missing, wrong, number = 0, 0, Counter[str]()
+    first: list[Change] = []
+    mine = _Counting(job.context.labels, alone)
+    try:
+        written = reread()
+        theirs = _Counting(written.labels, alone)
+        for change in compare(promised.map(mine), written.map(theirs)):
+            if change.aspect not in JUDGED or (change.aspect in GEOMETRY and _near(change.before, change.after)):
+                continue
+            broken = _broken(change, stream) if change.aspect in GEOMETRY else None
+            if broken is not None:
+                code, message = broken
+                report.problem(code, message, key=change.key, object=change.object, action="not what the target returns")
+                continue
+            if change.aspect == "tags" and _said(change.before) == _said(change.after):
+                continue
+            if change.aspect == "splits" and alone:
+                detail = f"{'+'.join(change.before) or 'no split'}, which the name of the file does not tell"
+                report.lose(Loss("split", "splits", change.key, None, detail))
+                continue
+            if change.aspect == "sample" and change.after is None and missing < failed:
+                missing += 1
+                continue
+            wrong += 1
+            number[change.aspect] += 1
+            if len(first) < SHOWN:
+                first.append(change)
+    except LabelglotError as error:
+        raise _error(f"what was written cannot be read again: {error}") from error
+    if wrong:
+        raise _error("; ".join([*_counts(mine.count, theirs.count, failed), *map(_sentence, first)]))
+    report.count("samples.verified", sum(n for (_, label), n in theirs.count.items() if not label))
+    report.count("annotations.verified", sum(n for (_, label), n in theirs.count.items() if label))
+
+
+def _broken(change: Change, stream: Promised) -> tuple[str, str] | None:
+    """Code and words for a geometry that was broken already, so that no reader need return it."""
+    before = change.before
+    if isinstance(before, Polygon) and any(len(ring) < 6 for part in before.parts for ring in part):
+        return "polygon.degenerate", "the polygon has fewer than three points"
+    if (change.key, change.object) in stream.misfits:
+        return "mask.length", f"the mask of {before.width} x {before.height} pixels is not as large as the image"
+    numbers = before if isinstance(before, tuple) else ()
+    if not all(map(math.isfinite, numbers)):
+        return "box.not-finite", "a coordinate of the box is NaN or infinite"
+    return None
+
+
+def _said(tags: Sequence[Tag]) -> list[tuple[str | None, str | None, bool]]:
+    """What tags say of an image, without who said it and how sure."""
+    return [(tag.label, tag.text, tag.negative) for tag in tags]
+
+
+def _near(a: Any, b: Any) -> bool:
+    """Whether two geometries are of one kind and their numbers close."""
+    if isinstance(a, float | int) and isinstance(b, float | int):
+        within = PRECISION[1] if max(abs(a), abs(b)) <= 1 else PRECISION[0]
+        return abs(a - b) <= within or a == b or (a != a and b != b)
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(_near, a, b))
+    if isinstance(a, Record):
+        return all(_near(getattr(a, name), getattr(b, name)) for name in a.__struct_fields__)
+    return bool(a == b)
+
+
+def _error(what: str) -> VerifyError:
+    return VerifyError(
+        f"the output is not what was promised, and was not kept: {what}",
+        hint="this is a fault of the writer, please report it; --no-verify keeps the output as it is",
+    )
+
+
+def _counts(mine: Count, theirs: Count, failed: int) -> Iterator[str]:
+    for split, label in sorted({*mine, *theirs}):
+        promised, found = mine[split, label], theirs[split, label]
+        if promised != found and not (failed and not label and 0 < promised - found <= failed):
+            what = f"objects of class {label!r}" if label else "images"
+            yield f"{found:,} {what}{f' in {split}' if split else ''} instead of {promised:,}"
+
+
+def _sentence(change: Change) -> str:
+    place = change.key if change.object is None else f"{change.key}, object {change.object}"
+    if change.aspect in ("sample", "annotation"):
+        return f"{place} is {'gone' if change.after is None else 'new'}"
+    return f"{place}: {change.aspect} {_short(change.before)} became {_short(change.after)}"
+
+
+def _short(value: Any, length: int = 80) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _both_choices(a: Any, b: Any) -> bool:
+    return get_origin(a) is Literal and get_origin(b) is Literal
+
+
+def options_to_read(writer: Format, chosen: Any) -> Mapping[str, Any]:
+    """Options with which the reader understands what these write options made: those of the same name and kind."""
+    found: dict[str, Any] = {}
+    for name, field in type(chosen).model_fields.items():
+        other = writer.ReadOptions.model_fields.get(name)
+        if other is None or name not in chosen.model_fields_set:
+            continue
+        if field.annotation != other.annotation and not _both_choices(field.annotation, other.annotation):
+            continue
+        value = {name: getattr(chosen, name)}
+        try:
+            parse_options(writer.ReadOptions, value, writer.id)
+        except OptionError:
+            continue
+        found |= value
+    return found

@@ -186,8 +186,14 @@ class Rotation(Frozen):
     decimals: int | None = None
 
     def write(self, corners: Ring) -> tuple[float, float, float, float, float]:
-        """The numbers of a box with these four corners (x, y each, in order; a rectangle), and its angle."""
+        """The numbers of a box with these four corners (x, y each, in order; a rectangle), and its angle.
+
+        Where the corners run counter-clockwise on the screen (an inverted box), the height is negative.
+        """
         cx, cy, w, h, turn = center_from_corners(corners)
+        x0, y0, x1, y1, x2, y2, *_ = corners
+        if (x1 - x0) * (y2 - y1) < (y1 - y0) * (x2 - x1):
+            h = -h
         x, y = (corners[0], corners[1]) if self.pivot == "top_left" else (cx - w / 2, cy - h / 2)
         angle = turn if self.clockwise else -turn
         angle = math.degrees(angle) if self.degrees else angle

@@ -201,7 +201,9 @@ def _tags(rules: TagHolds) -> Iterable[str | None]:
 def _image(holds: Holds) -> Iterable[str | None]:
     yield _kind("id", holds.sample_ids)
     yield "id required" if holds.sample_ids_required else None
-    yield from _flags(holds, "size", "sequence", "frame", "timestamp")
+    yield "size, required" if holds.size and holds.size_required else "size" if holds.size else None
+    yield "size required, from the image itself" if holds.size_required and not holds.size else None
+    yield from _flags(holds, "sequence", "frame", "timestamp")
     yield {True: "uri", False: None, "location": "uri in place of the path"}[holds.uri]
     yield "fractions while the size is unknown" if holds.relative else None
     yield from (f"{name} ({_values(kinds)})" for name, kinds in sorted(holds.sample_flags.items()))

@@ -116,7 +116,9 @@ class Holds(Frozen):
     ``empty``: images without objects are kept. ``images``: the image files are the dataset, so that an image whose file
     is not at hand cannot be written.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
-    ``size``: the image size is written; otherwise it survives only if the image itself does.
+    ``size``: the image size is written; otherwise it survives only if the image itself does. ``size_required``: nothing can
+    be written about an image of unknown size (the format counts from the lower edge, or its reader insists): it is left out.
+    Where boxes are in pixels and points are fractions, or the other way round, those that need the size are lost without it.
     ``uri``: the address an image was given elsewhere is kept; ``"location"``: it stands in place of the path, so that only
     an address that leads to the same path is (``s3://bucket/a/b.jpg`` for ``a/b.jpg``; see :func:`leads_to`).
     ``uri_root``: regular expression of what stands before the path in such an address, if it is more than a server.
@@ -162,6 +164,7 @@ class Holds(Frozen):
     sample_ids: IdKind = "none"
     sample_ids_required: bool = False
     size: bool = True
+    size_required: bool = False
     relative: bool = False
     uri: bool | Literal["location"] = False
     uri_root: str | None = None
@@ -190,6 +193,12 @@ class Holds(Frozen):
     def kinds(self) -> frozenset[str]:
         """All geometry kinds some slot takes."""
         return frozenset(kind for slot in self.geometry for kind in slot)
+
+    @property
+    def mixed_units(self) -> bool:
+        """Whether of the boxes and the points in an object one is in pixels and the other relative to the size."""
+        both = "box" in self.kinds and bool(self.kinds - {"box", "mask"})
+        return both and self.boxes.needs_size != self.points.needs_size
 
 
 def meant_by(uri: str, root: str | None = None) -> tuple[str, ...]:

@@ -386,8 +386,11 @@ class _Spool:
             offset += length
 
     def folders(self, split: bool) -> Iterator[tuple[str, dict[str, Iterable[bytes]]]]:
-        """Each folder that is a dataset of its own, with the streams of its slots; one, the root, unless ``split``."""
-        for folder in self.seen if split else ("",):
+        """Each folder that is a dataset of its own, with the streams of its slots; one, the root, unless ``split``.
+
+        The root, too, if no image could be written at all: classes may be left, and an empty dataset can be read.
+        """
+        for folder in (self.seen or ("",)) if split else ("",):
             yield folder, {
                 slot: _Stream(parts, self.separator) for (place, slot), parts in self.parts.items() if place == folder
             }

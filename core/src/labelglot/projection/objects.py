@@ -54,12 +54,17 @@ def allocate(slots: tuple[frozenset[GeometryKind], ...], signature: Signature) -
 
 
 class Frame(NamedTuple):
-    """The coordinates of one sample: before and after. ``reachable``: boxes and points can be expressed at all."""
+    """The coordinates of one sample: before and after. ``boxes``, ``points``: these can be expressed at all."""
 
     size: tuple[int, int] | None
     source_relative: bool
     to_relative: bool
-    reachable: bool
+    boxes: bool = True
+    points: bool = True
+
+    def reaches(self, kind: str) -> bool:
+        """Whether the target can express a geometry of this kind without knowing more."""
+        return self.boxes if kind == "box" else self.points or kind == "mask"
 
 
 class Reduced(NamedTuple):
@@ -130,7 +135,7 @@ class ObjectReducer:
         remembered, labels = self.remembered, self.labels
         spells = frame.to_relative or not self.exact
         for position, a in enumerate(annotations):
-            key = outline(a) if frame.reachable else None
+            key = outline(a) if frame.boxes and frame.points else None
             reduced = remembered.get(key) if key is not None else None
             if reduced is None:
                 reduced = self._work_out(a, frame)
@@ -201,7 +206,7 @@ class ObjectReducer:
                 return result, pieces
             self._lose("geometry.none", "annotation", "an object without geometry cannot be written", "warning")
             return None
-        if not frame.reachable:
+        if not (frame.boxes or frame.points):
             self._lose("size.unknown", "annotation", "its coordinates need the image size, which is unknown", "error")
             return None
         details: dict[str, str] = {}
@@ -218,6 +223,9 @@ class ObjectReducer:
             value = parts[part]
             found = value if native else self._step(value, slots[slot], frame)
             if found is None:
+                continue
+            if not frame.reaches(ladder.kind_of(found)):
+                details[part] = "it needs the image size, which is unknown"
                 continue
             if isinstance(found, Polygon):
                 fitted = self._fit_polygon(found, slots[slot], frame)

@@ -1,7 +1,8 @@
 """Pytest plugin installed with the core: hypothesis profiles, and the generated suite for what is installed.
 
 The suite is collected when ``--labelglot`` is given, or by plain ``pytest`` where the ini file says
-``labelglot_suite = true``. ``--labelglot-only a,b`` runs it for these formats alone.
+``labelglot_suite = true``. ``--labelglot-only a,b`` runs it for these formats alone. ``LABELGLOT_EXAMPLES``: datasets per
+check, there and in ``conformance(...)``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def pytest_configure(config: Any) -> None:
     """Register the profiles ``labelglot`` (few examples, no deadline) and ``thorough``; add the suite if asked for."""
     from hypothesis import HealthCheck, settings
 
-    settings.register_profile("labelglot", deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+    examples = int(os.environ.get("LABELGLOT_EXAMPLES", "30"))
+    settings.register_profile("labelglot", deadline=None, max_examples=examples, suppress_health_check=list(HealthCheck))
     settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
     settings.load_profile(os.environ.get("LABELGLOT_PROFILE", "labelglot"))
     _shrink_briefly()

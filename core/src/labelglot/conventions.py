@@ -45,6 +45,8 @@ class Convention(Frozen):
     - ``grid``: whole steps per unit the format can write: 0 = as many as floats have; ``decimals`` = fixed decimals;
       ``integer`` = whole numbers; ``single`` = 32-bit floats.
     - ``nonempty``: a box that has an extent is not rounded to none; it stays one step wide.
+    - ``lowest``, ``highest``: the smallest and the largest number there is room for, as written (fixed columns; a number that
+      stands for "none"). Geometry with a number beyond is lost, and reported; of keypoints only the point, see ``Holds``.
     """
 
     form: Literal["corners", "xywh", "center"] = "corners"
@@ -57,6 +59,8 @@ class Convention(Frozen):
     integer: bool = False
     single: bool = False
     nonempty: bool = False
+    lowest: float | None = None
+    highest: float | None = None
 
     @property
     def needs_size(self) -> bool:
@@ -84,6 +88,11 @@ class Convention(Frozen):
             except OverflowError:
                 return value
         return value
+
+    def has_room(self, written: Iterable[float]) -> bool:
+        """Whether all numbers, as written, are within ``lowest`` and ``highest``."""
+        low, high = self.lowest, self.highest
+        return all((low is None or low <= v) and (high is None or v <= high) for v in written)
 
     def write_box(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
         """The four numbers of a box as the format writes them, free of noise (see :func:`settle`)."""

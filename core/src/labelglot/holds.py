@@ -26,7 +26,7 @@ SPLIT_NAME = r"\w(?:[\w .+()-]*[\w+()-])?"
 class LabelHolds(Frozen):
     """Classes. ``ids``: ``"index"`` = the position in the table, so nothing else survives; ``ids_required``: classes
     without id are given one. ``first_id``: no class may have a smaller number; if one has, all are raised by the same
-    amount, but for 0 where it is called ``background``.
+    amount, but for 0 where it is called ``background``. ``last_id``: classes with a larger number are given a free one.
 
     ``unused``: classes that no object uses are kept. ``order``: ``"declared"`` survives, otherwise classes come back in
     order of first appearance or sorted by name. ``names``: regular expression a whole name must match.
@@ -34,12 +34,15 @@ class LabelHolds(Frozen):
     ``required``: every object must have a class. ``table``: false where
     the format has no classes at all. ``only``: the name of the one class all objects of the format have (wheat heads,
     faces); whatever is written becomes one of these. ``parent``/``parents_are_labels``: the parent's name is kept.
+    ``keypoints``: the names of a class's keypoints are kept; ``most_keypoints``: at most so many, and each object has exactly
+    those of its class: further points are lost, missing ones become not labelled.
     """
 
     table: bool = True
     ids: Literal["none", "index", "int", "str", "any"] = "none"
     ids_required: bool = False
     first_id: int | None = None
+    last_id: int | None = None
     unused: bool = True
     order: Literal["declared", "appearance", "sorted"] = "declared"
     names: str | None = None
@@ -50,6 +53,7 @@ class LabelHolds(Frozen):
     parent: bool = False
     color: bool = False
     keypoints: bool = False
+    most_keypoints: int | None = None
     skeleton: bool = False
     keypoint_flip: bool = False
     attributes: bool = False
@@ -103,7 +107,8 @@ class Holds(Frozen):
     has no pixel (left) are not kept.
     ``several_points``: false: each loose point becomes an object of its own.
     ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); 0, 1 or 2 ``stated`` for each point, or any number
-    ``given`` for each, so that points of unknown visibility count as visible; any number or none at all.
+    ``given`` for each, so that points of unknown visibility count as visible; any number or none at all; ``labelled``: a
+    point has a place, or it is not labelled (2 or 0), as is one that ``points`` has no room for.
     ``absent_points``: keypoints of visibility 0 keep their place; otherwise it becomes 0, 0.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
     ``cuboids``: any eight corners, or two upright rectangles (``faces``); others become boxes.
@@ -145,7 +150,7 @@ class Holds(Frozen):
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"
     cuboids: Literal["any", "faces"] = "any"
-    keypoint_visibility: Literal["none", "coco", "stated", "given", "any"] = "any"
+    keypoint_visibility: Literal["none", "coco", "stated", "given", "labelled", "any"] = "any"
     absent_points: bool = True
     labels: LabelHolds = LabelHolds()
     attributes: frozenset[ValueKind] = NO_VALUE

@@ -307,7 +307,7 @@ def prepare(
     report.renamed.update(names.paths)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
-        names.renumber, writer.geometry_bound_extra,
+        names.renumber, writer.geometry_bound_extra, labels.points,
     )  # fmt: skip
     attributes = {
         labels.keys.get(label, label): {name: tuple(sorted(kinds)) for name, kinds in found.items()}

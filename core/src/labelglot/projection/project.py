@@ -32,7 +32,8 @@ class Plan(NamedTuple):
     ``labels``: old label key -> new. ``paths``: sample key -> path in the target, for those that change.
     ``images``: image files reach the target, so a size that the target does not write survives in them.
     ``id_base``/``sample_id_base``: numbers above which ids are assigned. ``renumber``: sample ids repeat.
-    ``bound``: extras tied to geometry (see ``Format.geometry_bound_extra``).
+    ``bound``: extras tied to geometry (see ``Format.geometry_bound_extra``). ``points``: old label key -> number of keypoints
+    in the target, ``None`` while that is not known.
     """
 
     labels: Mapping[str, str]
@@ -42,6 +43,7 @@ class Plan(NamedTuple):
     sample_id_base: int = 0
     renumber: bool = False
     bound: frozenset[tuple[str, str]] = frozenset()
+    points: Mapping[str, int] | None = None
 
 
 NO_PLAN = Plan({})
@@ -59,7 +61,7 @@ class SampleReducer:
 
     def __init__(self, holds: Holds, plan: Plan) -> None:
         self.holds, self.plan = holds, plan
-        self.objects = ObjectReducer(holds, plan.labels, plan.id_base, plan.bound)
+        self.objects = ObjectReducer(holds, plan.labels, plan.id_base, plan.bound, plan.points)
 
     def reduce(
         self, sample: Sample, ordinal: int, number: int, lose: LossSink
@@ -312,7 +314,9 @@ def project_dataset(
     info, info_losses = project_info(dataset.info, holds)
     losses = list(labels.losses) + list(info_losses)
     highest = max((a.id for s in samples for a in s.annotations or () if isinstance(a.id, int)), default=0)
-    plan = Plan(labels.keys, names.paths, images, max(highest, 0), names.sample_id_base, names.renumber, bound)
+    plan = Plan(
+        labels.keys, names.paths, images, max(highest, 0), names.sample_id_base, names.renumber, bound, labels.points
+    )  # fmt: skip
     kept: list[Sample] = []
     traces: dict[str, tuple[int, ...]] = {}
     number = 0

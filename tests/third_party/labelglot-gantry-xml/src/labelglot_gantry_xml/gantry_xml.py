@@ -132,13 +132,15 @@ def _turn_over(corners: Sequence[float], height: int) -> tuple[float, ...]:
 
 
 def _classes(root: xml.Element, path: str, report: Report) -> Iterator[Label]:
+    seen: set[int] = set()
     for element in root.iterfind("head/classes/class"):
         code, name = element.get("code", "").strip(), element.get("name", "").strip()
-        if _whole(code) and name:
+        if _whole(code) and name and int(code) not in seen:
+            seen.add(int(code))
             yield Label(key=name, name=name, id=int(code))
         else:
             report.problem(
-                "gantry-xml.class", "no code or no name", f"{path}:{xml.line_number(element)}", action="skipped"
+                "gantry-xml.class", "no name, or no code of its own", f"{path}:{xml.line_number(element)}", action="skipped"
             )
 
 

@@ -1,8 +1,8 @@
 """Pytest plugin installed with the core: hypothesis profiles, and the generated suite for what is installed.
 
 The suite is collected when ``--labelglot`` is given, or by plain ``pytest`` where the ini file says
-``labelglot_suite = true``. ``--labelglot-only a,b`` runs it for these formats alone. ``LABELGLOT_EXAMPLES``: datasets per
-check, there and in ``conformance(...)``.
+``labelglot_suite = true``. ``--labelglot-only a,b`` runs nothing else, for these formats and the pairs they are in.
+``LABELGLOT_EXAMPLES``: datasets per check, there and in ``conformance(...)``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def pytest_addoption(parser: Any) -> None:
     """Options and the ini setting that choose the generated suite."""
     group = parser.getgroup("labelglot")
     group.addoption("--labelglot", action="store_true", help="run the generated suite for all installed formats")
-    group.addoption("--labelglot-only", metavar="IDS", help="run only the generated suite, for these formats")
+    group.addoption("--labelglot-only", metavar="IDS", help="run only the generated suite, for these formats and their pairs")
     parser.addini("labelglot_suite", "collect the generated suite when no path is given", type="bool", default=False)
 
 
@@ -33,10 +33,23 @@ def pytest_configure(config: Any) -> None:
     _shrink_briefly()
     only = config.getoption("--labelglot-only")
     if only:
+        _known(only.split(","))
         os.environ["LABELGLOT_ONLY"] = only
         config.args[:] = [str(SUITE)]
     elif _wanted(config) and str(SUITE) not in config.args:
         config.args.append(str(SUITE))
+
+
+def _known(ids: list[str]) -> None:
+    """A name that is not installed is an error: a suite of nothing would pass."""
+    import pytest
+
+    from labelglot.formats.registry import default_registry
+
+    registry = default_registry()
+    missing = [one for one in ids if one not in registry.ids() and one not in registry.broken()]
+    if missing:
+        raise pytest.UsageError(f"--labelglot-only: not installed: {', '.join(missing)} (see: labelglot doctor)")
 
 
 def _shrink_briefly() -> None:

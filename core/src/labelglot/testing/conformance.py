@@ -20,7 +20,7 @@ from labelglot.formats.registry import Registry, default_registry
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Label, Sample
 from labelglot.storage import MemorySource, safe_relative
-from labelglot.testing.explain import explain
+from labelglot.testing.explain import explain, other_bytes
 from labelglot.testing.mutation import mutations
 from labelglot.testing.strategies import EVERYTHING, datasets
 from labelglot.testing.travel import (
@@ -92,8 +92,9 @@ def settles(format: Format, dataset: Dataset) -> None:
     third = store(second.dataset, format)[0]
     if second.files != third:
         names = sorted(n for n in {*second.files, *third} if second.files.get(n) != third.get(n))
+        where = other_bytes(second.files, third)
         raise AssertionError(
-            explain(f"writing the same data twice gives other bytes in {names}", (), format, first.dataset, third)
+            explain(f"writing the same data twice gives other bytes in {names}: {where}", (), format, first.dataset, third)
         )
 
 
@@ -217,7 +218,10 @@ def _tests(format: Format, max_examples: int | None) -> dict[str, Any]:
         )  # fmt: skip
         @given(dataset=datasets(holds))
         def test(self: Any, dataset: Dataset) -> None:
-            check(format, dataset)
+            try:
+                check(format, dataset)
+            except LabelglotError as error:
+                raise AssertionError(explain(f"it fails: {error}", (), format, dataset)) from error
 
         test.__doc__ = check.__doc__
         return test

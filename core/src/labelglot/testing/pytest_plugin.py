@@ -1,7 +1,8 @@
 """Pytest plugin installed with the core: hypothesis profiles, and the generated suite for what is installed.
 
 The suite is collected when ``--labelglot`` is given, or by plain ``pytest`` where the ini file says
-``labelglot_suite = true``. ``--labelglot-only a,b`` runs nothing else, for these formats and the pairs they are in.
+``labelglot_suite = true``. ``--labelglot-only a,b`` runs it for these formats and the pairs they
+are in, and nothing else but the paths that are given.
 ``LABELGLOT_EXAMPLES``: datasets per check, there and in ``conformance(...)``.
 """
 
@@ -18,7 +19,7 @@ def pytest_addoption(parser: Any) -> None:
     """Options and the ini setting that choose the generated suite."""
     group = parser.getgroup("labelglot")
     group.addoption("--labelglot", action="store_true", help="run the generated suite for all installed formats")
-    group.addoption("--labelglot-only", metavar="IDS", help="run only the generated suite, for these formats and their pairs")
+    group.addoption("--labelglot-only", metavar="IDS", help="run the generated suite for these formats and their pairs, and only what is named besides")
     parser.addini("labelglot_suite", "collect the generated suite when no path is given", type="bool", default=False)
 
 
@@ -35,7 +36,8 @@ def pytest_configure(config: Any) -> None:
     if only:
         _known(only.split(","))
         os.environ["LABELGLOT_ONLY"] = only
-        config.args[:] = [str(SUITE)]
+        given = config.args if config.args_source is config.ArgsSource.ARGS else []
+        config.args[:] = [*given, str(SUITE)]
     elif _wanted(config) and str(SUITE) not in config.args:
         config.args.append(str(SUITE))
 

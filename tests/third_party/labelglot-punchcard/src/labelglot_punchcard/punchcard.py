@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from labelglot.plugin import (
     Annotation,
@@ -97,7 +98,7 @@ class Punchcard(PerImage):
         size = None if image is None else image_size(image)
 
         def annotation(card: str) -> Annotation:
-            cells = [card[a:b].strip() for a, b in zip(EDGES, EDGES[1:], strict=False)]
+            cells = [card[a:b].strip() for a, b in pairwise(EDGES)]
             label = classes.get(int(cells[0])) if cells[0].isdecimal() else None
             rest = numbers(cells[1:11], 10)
             if label is None:

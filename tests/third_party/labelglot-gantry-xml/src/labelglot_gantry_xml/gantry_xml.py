@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from labelglot.geometry import upside_down
 from labelglot.plugin import (
     Annotation,
     Content,
@@ -96,7 +97,7 @@ class GantryXml(Document):
             if not _whole(code) or int(code) not in shared:
                 raise LabelglotError(f"the head has no class with code {code!r}")
             *corner, turn = numbers(map(box.get, PLACE), 5)
-            shape = RotatedBox(corners=_turn_over(MIRRORED.read(corner, turn), size[1]))
+            shape = RotatedBox(corners=upside_down(MIRRORED.read(corner, turn), size[1]))
             score = numbers([box["certainty"]])[0] / 100 if "certainty" in box else None
             return Annotation(label=shared[int(code)], shape=shape, score=score)
 
@@ -118,17 +119,11 @@ class GantryXml(Document):
         lines = [f'    <frame width="{width}" height="{height}">', f"      <file><![CDATA[{name}]]></file>"]
         for a in sample.annotations or ():
             if isinstance(a.shape, RotatedBox) and a.label is not None:
-                place = MIRRORED.write(_turn_over(a.shape.corners, height))
+                place = MIRRORED.write(upside_down(a.shape.corners, height))
                 spelled = " ".join(f'{k}="{text.spell(v)}"' for k, v in zip(PLACE, place, strict=True))
                 certainty = "" if a.score is None else f' certainty="{text.spell(round(a.score * 100, DECIMALS))}"'
                 lines.append(f'      <obb class="{context.by_key[a.label].id}" {spelled}{certainty}/>')
         return "\n".join([*lines, "    </frame>", ""]).encode()
-
-
-def _turn_over(corners: Sequence[float], height: int) -> tuple[float, ...]:
-    """Corners between the image and its mirror: heights from the other edge, and the order such that the turn stays."""
-    x0, y0, x1, y1, x2, y2, x3, y3 = corners
-    return (x3, height - y3, x2, height - y2, x1, height - y1, x0, height - y0)
 
 
 def _classes(root: xml.Element, path: str, report: Report) -> Iterator[Label]:

@@ -6,12 +6,15 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
-from labelglot import plugin
+from labelglot import geometry, plugin, testing
 from labelglot.report import Line, Loss, Problem, Report
 from labelglot.schema import dataset as dataset_module
+from labelglot.wire import json, text, xml, yaml
 from pydantic import BaseModel
 
 CORE = Path(inspect.getfile(plugin)).parent
@@ -45,9 +48,19 @@ SECTIONS: tuple[tuple[str, str, tuple[type, ...]], ...] = (
 )  # fmt: skip
 
 
+MODULES: tuple[tuple[ModuleType, str], ...] = (
+    (json, "JSON, strictly read and exactly written; damaged input raises `SourceError` with its place."),
+    (xml, ""),
+    (yaml, ""),
+    (text, ""),
+    (geometry, "Pure functions over flat tuples of pixels; y points down, so that clockwise is as seen on the screen."),
+    (testing, "What proves a format."),
+)
+
+
 def page() -> str:
     """The whole page."""
-    lines = ["# Reference for authors of formats", "", "Everything here comes from `labelglot.plugin`, unless it says otherwise."]
+    lines = ["# Reference for authors of formats", "", "Everything here comes from `labelglot.plugin`, but for what is under [Modules](#modules)."]
     for title, about, classes in SECTIONS:
         lines += ["", f"## {title}", "", about]
         for each in classes:
@@ -57,9 +70,34 @@ def page() -> str:
         value = getattr(plugin, name)
         if inspect.isfunction(value):
             lines.append(f"| `{name}{_signature(value)}` | {_first(value)} |")
+    lines += ["", "## Modules", "", "Beside `labelglot.plugin`, imported by their own names."]
+    for module, about in MODULES:
+        lines += ["", f"### {module.__name__}", "", about or _first(module), "", "| | |", "|---|---|", *_contents(module)]
     lines += ["", "## Codes of losses", "", "`*` stands for a name. The part before the first dot says what it is about.", ""]
     lines += ["| code | what is lost |", "|---|---|", *(f"| `{code}` | {text} |" for code, text in sorted(loss_codes().items()))]
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _contents(module: ModuleType) -> Iterator[str]:
+    """The functions of a module and its constants that have a text, as rows."""
+    for name, about in _constants(module).items():
+        yield f"| `{name}` | {about} |"
+    for name in getattr(module, "__all__", None) or vars(module):
+        value = getattr(module, name)
+        own = inspect.isfunction(value) and value.__module__.startswith(module.__name__)
+        if own and not name.startswith("_") and inspect.getdoc(value):
+            yield f"| `{name}{_signature(value)}` | {_first(value)} |"
+
+
+def _constants(module: ModuleType) -> dict[str, str]:
+    body = ast.parse(inspect.getsource(module)).body
+    found = {}
+    for node, after in pairwise(body):
+        if isinstance(node, ast.Assign) and isinstance(after, ast.Expr) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if not name.startswith("_") and isinstance(getattr(module, name), str):
+                found[name] = _literal(after.value).replace("``", "`").replace("\n", " ")
+    return found
 
 
 def _text(each: object) -> str:
@@ -115,8 +153,11 @@ def _methods(each: type) -> Iterator[str]:
 
 
 def _signature(value: object) -> str:
-    text = str(inspect.signature(value))  # type: ignore[arg-type]
-    text = re.sub(r"\b(?:labelglot|typing|collections\.abc)(?:\.\w+)*\.(\w+)", r"\1", text).replace("'", "")
+    signature = inspect.signature(value)  # type: ignore[arg-type]
+    short = [p.replace(default=...) if len(repr(p.default)) > 60 else p for p in signature.parameters.values()]
+    text = str(signature.replace(parameters=short)).replace("Ellipsis", "...")
+    text = re.sub(r"(: |-> )(['\"])(.*?)\2(?=[,)]| = |$)", r"\1\3", text)
+    text = re.sub(r"\b(?:labelglot|typing|collections\.abc)(?:\.\w+)*\.(\w+)", r"\1", text)
     return text.replace("(self, ", "(").replace("(self)", "()").replace("|", "\\|")
 
 

@@ -55,6 +55,7 @@ def test_the_tutorial_makes_a_format_that_passes(tmp_path):
     for name in dir(suite):
         if name.startswith("test_"):
             getattr(suite, name)()
+    found["test_numbers_by_hand"]()
     assert "street-gt" in found["registry"].ids()
     shown = re.search(r"```text\n(image .*?)```", (DOCS / "authoring.md").read_text(), re.S)[1]
     (tmp_path / "crossing 1.gt").write_text(shown)

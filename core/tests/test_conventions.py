@@ -71,7 +71,7 @@ def test_a_box_turned_by_a_quarter(spelling, numbers):
     assert Rotation(**spelling).read(numbers[:4], numbers[4]) == pytest.approx(corners)
 
 
-@given(rotation, value, value, st.floats(0.1, 300), st.floats(0.1, 300), st.floats(-10, 10))
+@given(rotation, value, value, st.floats(0.1, 300), st.one_of(st.floats(0.1, 300), st.floats(-300, -0.1)), st.floats(-10, 10))
 def test_every_turned_box_reads_back(spelling, x, y, w, h, angle):
     corners = Rotation(degrees=False).read((x, y, w, h), angle)
     *numbers, turn = spelling.write(corners)

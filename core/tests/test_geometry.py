@@ -96,3 +96,10 @@ def test_paste_and_window_agree_with_whole_bitmaps():
         assert counts == from_bitmap(full)
         x, y = max(x, 0), max(y, 0)
         assert (window(counts, height, width, x, y, w, h) == full[y : y + h, x : x + w]).all()
+
+
+def test_upside_down_there_and_back():
+    # 40 x 10 at (20, 30) from the lower left corner of an image 100 high, not turned: the lower edge is at 70.
+    file = g.corners_from_pivot(20, 30, 40, 10, 0)
+    assert g.upside_down(file, 100) == (20, 60, 60, 60, 60, 70, 20, 70)
+    assert g.upside_down(g.upside_down(file, 100), 100) == file

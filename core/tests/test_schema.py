@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from labelglot.errors import LabelglotError
-from labelglot.schema import Annotation, Dataset, Label, Polygon, Sample, dumps, label_keys, loads, split_role
+from labelglot.schema import (
+    Annotation,
+    Dataset,
+    Keypoints,
+    Label,
+    Polygon,
+    Sample,
+    dumps,
+    label_keys,
+    loads,
+    split_role,
+)
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -57,3 +68,9 @@ def test_partitions_concatenate_to_iteration(n):
     parts = [s for part in dataset.partitions(n) for s in part.read(None)]
     assert parts == list(dataset)
     assert dataset.fingerprint() == Dataset(parts[::-1], dataset.labels).fingerprint()
+
+
+def test_records_that_are_equal_are_not_unequal():
+    one, other = (Keypoints(points=(1.0, 2.0), visibility=(2,)) for _ in range(2))
+    assert one == other and (one != other) is False
+    assert one != Keypoints(points=(1.0, 2.0), visibility=(1,)) and one != (1.0, 2.0)

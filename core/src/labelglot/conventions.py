@@ -49,6 +49,8 @@ class Convention(Frozen):
       ``integer`` = whole numbers; ``single`` = 32-bit floats; ``steps`` = that many numbered steps over the unit, from
       0 to ``steps - 1``, so that its end is one step away (tokens of language models); for ``relative`` corners.
     - ``nonempty``: a box that has an extent is not rounded to none; it stays one step wide.
+    - ``lowest``, ``highest``: the smallest and the largest number there is room for, as written (fixed columns; a number that
+      stands for "none"). Geometry with a number beyond is lost, and reported; of keypoints only the point, see ``Holds``.
     """
 
     form: Literal["corners", "xywh", "center"] = "corners"
@@ -62,6 +64,8 @@ class Convention(Frozen):
     single: bool = False
     nonempty: bool = False
     steps: int | None = None
+    lowest: float | None = None
+    highest: float | None = None
 
     @property
     def needs_size(self) -> bool:
@@ -92,6 +96,11 @@ class Convention(Frozen):
             except OverflowError:
                 return value
         return value
+
+    def has_room(self, written: Iterable[float]) -> bool:
+        """Whether all numbers, as written, are within ``lowest`` and ``highest``."""
+        low, high = self.lowest, self.highest
+        return all((low is None or low <= v) and (high is None or v <= high) for v in written)
 
     def write_box(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
         """The four numbers of a box as the format writes them, free of noise (see :func:`settle`)."""
@@ -220,8 +229,14 @@ class Rotation(Frozen):
     decimals: int | None = None
 
     def write(self, corners: Ring) -> tuple[float, float, float, float, float]:
-        """The numbers of a box with these four corners (x, y each, in order; a rectangle), and its angle."""
+        """The numbers of a box with these four corners (x, y each, in order; a rectangle), and its angle.
+
+        Where the corners run counter-clockwise on the screen (an inverted box), the height is negative.
+        """
         cx, cy, w, h, turn = center_from_corners(corners)
+        x0, y0, x1, y1, x2, y2, *_ = corners
+        if (x1 - x0) * (y2 - y1) < (y1 - y0) * (x2 - x1):
+            h = -h
         x, y = (corners[0], corners[1]) if self.pivot == "top_left" else (cx - w / 2, cy - h / 2)
         angle = turn if self.clockwise else -turn
         angle = math.degrees(angle) if self.degrees else angle

@@ -92,6 +92,10 @@ def coordinates_in_words(convention: Convention) -> str:
         words.append("32-bit floats")
     if convention.ordered:
         words.append("corners in any order")
+    low, high = convention.lowest, convention.highest
+    if low is not None or high is not None:
+        parts = (f"from {low:g}" if low is not None else "", f"up to {high:.10g}" if high is not None else "")
+        words.append(" ".join(filter(None, parts)))
     return ", ".join(words)
 
 
@@ -152,6 +156,7 @@ def _geometry(holds: Holds) -> Iterable[str | None]:
             "coco": "visibility of keypoints 0, 1, 2",
             "stated": "visibility 0, 1 or 2 for every keypoint",
             "given": "a visibility for every keypoint",
+            "labelled": "keypoints are there or not",
         }[holds.keypoint_visibility]
     yield "a hole is a ring inside another" if holds.polygon_nested else None
     yield "no place of absent keypoints" if "keypoints" in holds.kinds and not holds.absent_points else None
@@ -168,13 +173,16 @@ def _classes(rules: LabelHolds) -> Iterable[str | None]:
     yield {"none": "no ids", "index": "numbered by position"}.get(rules.ids, f"ids ({rules.ids})")
     yield "ids required" if rules.ids_required else None
     yield None if rules.first_id is None else f"numbers from {rules.first_id}"
-    yield None if rules.last_id is None else f"numbers to {rules.last_id}"
+    yield None if rules.last_id is None else f"numbers up to {rules.last_id}"
     yield {"declared": "declared order", "appearance": "order of appearance", "sorted": "sorted by name"}[rules.order]
     yield None if rules.unused else "only classes in use"
     yield None if rules.names is None else f"names that match {rules.names}"
     yield "names may repeat" if rules.duplicates else None
     yield None if rules.required else "objects without class"
-    yield from _flags(rules, "parent", "color", "keypoints", "skeleton", "keypoint_flip", "attributes")
+    yield from _flags(rules, "parent", "color")
+    most = rules.most_keypoints
+    yield None if not rules.keypoints else "keypoints" if most is None else f"up to {most} keypoints, every object has them"
+    yield from _flags(rules, "skeleton", "keypoint_flip", "attributes")
 
 
 def _object(holds: Holds) -> Iterable[str | None]:
@@ -208,7 +216,9 @@ def _tags(rules: TagHolds) -> Iterable[str | None]:
 def _image(holds: Holds) -> Iterable[str | None]:
     yield _kind("id", holds.sample_ids)
     yield "id required" if holds.sample_ids_required else None
-    yield from _flags(holds, "size", "sequence", "frame", "timestamp")
+    yield "size, required" if holds.size and holds.size_required else "size" if holds.size else None
+    yield "size required, from the image itself" if holds.size_required and not holds.size else None
+    yield from _flags(holds, "sequence", "frame", "timestamp")
     yield {True: "uri", False: None, "location": "uri in place of the path"}[holds.uri]
     yield "fractions while the size is unknown" if holds.relative else None
     yield from (f"{name} ({_values(kinds)})" for name, kinds in sorted(holds.sample_flags.items()))

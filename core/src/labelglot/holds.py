@@ -35,6 +35,8 @@ class LabelHolds(Frozen):
     ``required``: every object must have a class. ``table``: false where
     the format has no classes at all. ``only``: the name of the one class all objects of the format have (wheat heads,
     faces); whatever is written becomes one of these. ``parent``/``parents_are_labels``: the parent's name is kept.
+    ``keypoints``: the names of a class's keypoints are kept; ``most_keypoints``: at most so many, and each object has exactly
+    those of its class: further points are lost, missing ones become not labelled.
     """
 
     table: bool = True
@@ -52,6 +54,7 @@ class LabelHolds(Frozen):
     parent: bool = False
     color: bool = False
     keypoints: bool = False
+    most_keypoints: int | None = None
     skeleton: bool = False
     keypoint_flip: bool = False
     attributes: bool = False
@@ -107,7 +110,8 @@ class Holds(Frozen):
     pixels row by row, and those of the class ``background`` none; or so only those of some classes, behind all others.
     ``several_points``: false: each loose point becomes an object of its own.
     ``keypoint_visibility``: none; 0, 1 or 2 (or none at all); 0, 1 or 2 ``stated`` for each point, or any number
-    ``given`` for each, so that points of unknown visibility count as visible; any number or none at all.
+    ``given`` for each, so that points of unknown visibility count as visible; any number or none at all; ``labelled``: a
+    point has a place, or it is not labelled (2 or 0), as is one that ``points`` has no room for.
     ``absent_points``: keypoints of visibility 0 keep their place; otherwise it becomes 0, 0.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
     ``cuboids``: any eight corners, or two upright rectangles (``faces``); others become boxes.
@@ -120,8 +124,9 @@ class Holds(Frozen):
     ``empty``: images without objects are kept. ``images``: the image files are the dataset, so that an image whose file
     is not at hand cannot be written.
     ``ids_required``/``sample_ids_required``: missing ids are assigned.
-    ``size``: the image size is written; otherwise it survives only if the image itself does. ``size_required``: images
-    of unknown size cannot be written at all.
+    ``size``: the image size is written; otherwise it survives only if the image itself does. ``size_required``: nothing can
+    be written about an image of unknown size (the format counts from the lower edge, or its reader insists): it is left out.
+    Where boxes are in pixels and points are fractions, or the other way round, those that need the size are lost without it.
     ``uri``: the address an image was given elsewhere is kept; ``"location"``: it stands in place of the path, so that only
     an address that leads to the same path is (``s3://bucket/a/b.jpg`` for ``a/b.jpg``; see :func:`leads_to`).
     ``uri_root``: regular expression of what stands before the path in such an address, if it is more than a server.
@@ -149,7 +154,7 @@ class Holds(Frozen):
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"
     cuboids: Literal["any", "faces"] = "any"
-    keypoint_visibility: Literal["none", "coco", "stated", "given", "any"] = "any"
+    keypoint_visibility: Literal["none", "coco", "stated", "given", "labelled", "any"] = "any"
     absent_points: bool = True
     labels: LabelHolds = LabelHolds()
     attributes: frozenset[ValueKind] = NO_VALUE
@@ -197,6 +202,12 @@ class Holds(Frozen):
     def kinds(self) -> frozenset[str]:
         """All geometry kinds some slot takes."""
         return frozenset(kind for slot in self.geometry for kind in slot)
+
+    @property
+    def mixed_units(self) -> bool:
+        """Whether of the boxes and the points in an object one is in pixels and the other relative to the size."""
+        both = "box" in self.kinds and bool(self.kinds - {"box", "mask"})
+        return both and self.boxes.needs_size != self.points.needs_size
 
 
 def meant_by(uri: str, root: str | None = None) -> tuple[str, ...]:

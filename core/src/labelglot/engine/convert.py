@@ -342,7 +342,7 @@ def prepare(
     report.renamed.update(names.paths)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
-        names.renumber, writer.geometry_bound_extra,
+        names.renumber, writer.geometry_bound_extra, labels.points,
     )  # fmt: skip
     attributes = {
         labels.keys.get(label, label): {name: tuple(sorted(kinds)) for name, kinds in found.items()}
@@ -421,8 +421,11 @@ class _Spool:
             offset += length
 
     def folders(self, split: bool) -> Iterator[tuple[str, dict[str, Iterable[bytes]]]]:
-        """Each folder that is a dataset of its own, with the streams of its slots; one, the root, unless ``split``."""
-        for folder in self.seen if split else ("",):
+        """Each folder that is a dataset of its own, with the streams of its slots; one, the root, unless ``split``.
+
+        The root, too, if no image could be written at all: classes may be left, and an empty dataset can be read.
+        """
+        for folder in (self.seen or ("",)) if split else ("",):
             yield folder, {
                 slot: _Stream(parts, self.separator) for (place, slot), parts in self.parts.items() if place == folder
             }

@@ -55,6 +55,7 @@ from labelglot.geometry.rotated import (
     is_rotated_box,
     min_area_rect,
     rotated_iou,
+    upside_down,
 )
 
 __all__ = [
@@ -63,5 +64,5 @@ __all__ = [
     "ellipse_to_ring", "encode_string", "from_bitmap", "from_center", "from_row_major", "from_xywh",
     "is_inside", "is_rotated_box", "is_self_crossing", "is_upright", "is_valid", "mask_area", "mask_bounds", "merge",
     "min_area_rect", "mirror", "nest", "paste", "points", "rasterise", "ring_area", "ring_bounds", "rings_from_counts", "rotated_iou", "signed_area",
-    "to_bitmap", "to_center", "to_row_major", "to_xywh", "turn", "window",
+    "to_bitmap", "to_center", "to_row_major", "to_xywh", "turn", "upside_down", "window",
 ]  # fmt: skip

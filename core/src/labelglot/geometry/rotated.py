@@ -22,6 +22,15 @@ def corners_from_pivot(x: float, y: float, w: float, h: float, angle: float) -> 
     return tuple(v for dx, dy in offsets for v in (x + dx * cos - dy * sin, y + dx * sin + dy * cos))
 
 
+def upside_down(ring: Ring, height: float) -> Ring:
+    """A ring between an image and its reflection in the water: y counts from the other edge, the points run backwards.
+
+    For files whose y points up, in both directions: what was turned counter-clockwise about the lower left corner there
+    is turned clockwise about the top left one here.
+    """
+    return tuple(v for x, y in reversed(points(ring)) for v in (x, height - y))
+
+
 def center_from_corners(ring: Ring) -> tuple[float, float, float, float, float]:
     """(cx, cy, w, h, angle) of four corners; the angle is that of the first edge, in (-pi, pi]."""
     x0, y0, x1, y1, x2, y2, x3, y3 = ring

@@ -84,4 +84,15 @@ def respell(value: Any, holds: Holds, size: tuple[int, int] | None) -> Any:
     return map_rings(value, lambda ring: points.read_points(points.write_points(ring, size), size))
 
 
-__all__ = ["cut_at", "is_finite", "map_points", "map_rings", "near", "numbers", "respell"]
+def has_room(value: Any, holds: Holds, size: tuple[int, int] | None) -> bool:
+    """Whether the target has room for all numbers of a geometry. ``size`` as for :func:`respell`."""
+    if isinstance(value, tuple):
+        return holds.boxes.has_room(holds.boxes.write_box(cast(Any, value), size))
+    return isinstance(value, Mask) or holds.points.has_room(holds.points.write_points(_places(value), size))
+
+
+def _places(value: Any) -> tuple[float, ...]:
+    return (value.cx, value.cy) if isinstance(value, Ellipse) else numbers(value)
+
+
+__all__ = ["cut_at", "has_room", "is_finite", "map_points", "map_rings", "near", "numbers", "respell"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,12 @@ class LabelPlan(NamedTuple):
         """The name in the target of each label key of the source that is still there."""
         by_key = {label.key: label.name for label in self.labels}
         return {old: by_key[new] for old, new in self.keys.items()}
+
+    @property
+    def points(self) -> dict[str, int]:
+        """Old key -> number of keypoints that the class has in the target."""
+        numbers = {label.key: len(label.keypoints or ()) for label in self.labels}
+        return {old: numbers[new] for old, new in self.keys.items()}
 
 
 def project_labels(labels: Sequence[Label], holds: Holds, used: Sequence[str] | None = None) -> LabelPlan:
@@ -126,7 +133,7 @@ def _id(label: Label, position: int, rules: LabelHolds, raised: int, losses: lis
         kept = None
     elif rule == "str" and given is not None:
         kept = str(given)
-    if rule == "int" and isinstance(kept, int) and rules.last_id is not None and kept > rules.last_id:
+    if rules.last_id is not None and isinstance(kept, int) and kept > rules.last_id:
         kept = None
     assigned = rules.ids_required and rule == "int" and kept is None
     if given is not None and kept != given and not assigned:
@@ -155,7 +162,10 @@ def _assign_missing(
             highest += 1
             while str(highest) in taken:
                 highest += 1
-            new: int | str = str(highest) if rules.ids == "str" else highest
+            number = highest
+            if rules.last_id is not None and number > rules.last_id:
+                number = next(n for n in itertools.count(first) if n not in ids and n not in seen)
+            new: int | str = str(number) if rules.ids == "str" else number
             losses.append(
                 Loss("labels.id_assigned", "labels.id", None, labels[position].key, "given a free number", "info")
             )
@@ -176,12 +186,27 @@ def _fields(label: Label, key: str, name: str, id_: int | str | None, holds: Hol
             continue
         changes[field] = Label.model_fields[field].default
         losses.append(Loss(f"labels.{field}", f"labels.{field}", None, label.key, "not kept"))
+    most = holds.labels.most_keypoints
+    if holds.labels.keypoints and most is not None and len(label.keypoints or ()) > most:
+        changes.update(_first_keypoints(label.replace(**changes), most, losses, label.key))
     extra, gone = reduce_extra(label.extra, holds)
     for owner in gone:
         losses.append(Loss(f"labels.extra.{owner}", f"labels.extra.{owner}", None, label.key, "not kept", "info"))
     if gone:
         changes["extra"] = extra
     return label.replace(**changes) if changes else label
+
+
+def _first_keypoints(label: Label, most: int, losses: list[Loss], key: str) -> dict[str, object]:
+    """The first ``most`` keypoints of a class, and what of its skeleton and mirror is between these."""
+    skeleton = tuple(edge for edge in label.skeleton if max(edge) < most)
+    flip = label.keypoint_flip and label.keypoint_flip[:most]
+    flip = flip if flip is None or sorted(flip) == list(range(most)) else None
+    found: dict[str, object] = {"keypoints": (label.keypoints or ())[:most], "skeleton": skeleton, "keypoint_flip": flip}
+    for field, value in found.items():
+        if value != getattr(label, field):
+            losses.append(Loss(f"labels.{field}", f"labels.{field}", None, key, f"only the first {most} keypoints are kept"))
+    return found
 
 
 def reduce_extra(extra: Mapping[str, object], holds: Holds) -> tuple[Mapping[str, object], list[str]]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 from labelglot.geometry import bridge, is_upright, nest
 from labelglot.holds import GeometryKind, Holds
 from labelglot.projection import ladder
-from labelglot.projection.coordinates import cut_at, map_points, near, numbers, respell
+from labelglot.projection.coordinates import cut_at, has_room, map_points, near, numbers, respell
 from labelglot.projection.facts import fit_id, looks_at_values, reduce_attributes
 from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
@@ -54,12 +54,17 @@ def allocate(slots: tuple[frozenset[GeometryKind], ...], signature: Signature) -
 
 
 class Frame(NamedTuple):
-    """The coordinates of one sample: before and after. ``reachable``: boxes and points can be expressed at all."""
+    """The coordinates of one sample: before and after. ``boxes``, ``points``: these can be expressed at all."""
 
     size: tuple[int, int] | None
     source_relative: bool
     to_relative: bool
-    reachable: bool
+    boxes: bool = True
+    points: bool = True
+
+    def reaches(self, kind: str) -> bool:
+        """Whether the target can express a geometry of this kind without knowing more."""
+        return self.boxes if kind == "box" else self.points or kind == "mask"
 
 
 class Reduced(NamedTuple):
@@ -108,13 +113,19 @@ class ObjectReducer:
     """Reduces the annotations of one sample after the other to what a target holds.
 
     ``labels``: old label key -> new. ``id_base``: number above which ids are assigned. ``bound``: extras tied to
-    geometry.
+    geometry. ``points``: old label key -> number of keypoints, ``None`` while that is not known.
     """
 
     def __init__(
-        self, holds: Holds, labels: Mapping[str, str], id_base: int, bound: frozenset[tuple[str, str]]
+        self,
+        holds: Holds,
+        labels: Mapping[str, str],
+        id_base: int,
+        bound: frozenset[tuple[str, str]],
+        points: Mapping[str, int] | None = None,
     ) -> None:
-        self.holds, self.id_base, self.bound = holds, id_base, bound
+        self.holds, self.id_base, self.bound, self.points = holds, id_base, bound, points
+        self.bounded = any(c.lowest is not None or c.highest is not None for c in (holds.boxes, holds.points))
         self.labels = {old: new for old, new in labels.items() if old != new}
         self.exact = holds.boxes.exact and holds.points.exact
         self._without_box: dict[Signature, bool] = {}
@@ -134,7 +145,7 @@ class ObjectReducer:
         boxes_only = frame.to_relative and self.exact and self.holds.kinds == {"box"} and not self.bound
         width, height = frame.size or (1, 1)
         for position, a in enumerate(annotations):
-            key = outline(a) if frame.reachable else None
+            key = outline(a) if frame.boxes and frame.points else None
             if key is not None and a.box is not None and a.shape is not None and self._drops_box(a):
                 key = (*key, near(ladder.bounds(a.shape), a.box))
             reduced = remembered.get(key) if key is not None else None
@@ -225,7 +236,7 @@ class ObjectReducer:
                 return result, pieces
             self._lose("geometry.none", "annotation", "an object without geometry cannot be written", "warning")
             return None
-        if not frame.reachable:
+        if not (frame.boxes or frame.points):
             self._lose("size.unknown", "annotation", "its coordinates need the image size, which is unknown", "error")
             return None
         details: dict[str, str] = {}
@@ -243,23 +254,32 @@ class ObjectReducer:
             found = value if native else self._step(value, slots[slot], frame)
             if found is None:
                 continue
+            if not frame.reaches(ladder.kind_of(found)):
+                details[part] = "it needs the image size, which is unknown"
+                continue
             if isinstance(found, Polygon):
                 fitted = self._fit_polygon(found, slots[slot], frame)
                 if fitted[0] is not found and native:
                     details[part] = "nested" if holds.polygon_nested else "holes" if found.has_holes else "parts"
                 found = fitted[0]
                 pieces = fitted if len(fitted) > 1 else []
+            elif isinstance(found, Keypoints):
+                found = self._fit_keypoints(found, a.label, frame, details)
             elif isinstance(found, Points) and not holds.several_points:
                 self._looked = True
                 if len(xy := found.points) > 2:
                     details[part] = "parts"
                     pieces = [Points(points=xy[i : i + 2]) for i in range(0, len(xy), 2)]
                     found = pieces[0]
+            if found is None:
+                continue
             kind = ladder.kind_of(found)
             if not native:
                 details[part] = f"becomes a {kind.replace('_', ' ')}"
             result[kind if kind in ("box", "keypoints") else "shape"] = found
         if not self._complete(a, result):
+            return None
+        if self.bounded and not self._has_room(result, frame, details):
             return None
         if all(value is None for value in result.values()) and not holds.bare:
             kind = shape.kind if shape is not None else "keypoints" if keypoints is not None else "box"
@@ -308,6 +328,61 @@ class ObjectReducer:
                 return [Polygon(parts=((bridge([part[0] for part in polygon.parts]),),))]
             return [Polygon(parts=(part,)) for part in polygon.parts]
         return [polygon]
+
+    def _fit_keypoints(
+        self, keypoints: Keypoints, label: str | None, frame: Frame, details: dict[str, str]
+    ) -> Keypoints | None:
+        """As many points as the class has, each with a place or not labelled, where the target has it so."""
+        holds, lose = self.holds, self._lose
+        number = None if holds.labels.most_keypoints is None or self.points is None else self.points.get(label or "", 0)
+        if number is None and holds.keypoint_visibility != "labelled":
+            return keypoints
+        self._looked = True
+        if number == 0:
+            details["keypoints"] = "the target names no keypoints for its class"
+            return None
+        if number is not None and number != len(keypoints):
+            lose("keypoints.number", "keypoints", f"{len(keypoints)} points become the {number} of the class", "warning")
+            seen = keypoints.visibility or (2,) * len(keypoints)
+            more = max(0, number - len(keypoints))
+            points = (*keypoints.points[: 2 * number], *[0.0] * (2 * more))
+            keypoints = Keypoints(points=points, visibility=(*seen[:number], *[0] * more))
+        return self._labelled(keypoints, frame, details) if holds.keypoint_visibility == "labelled" else keypoints
+
+    def _labelled(self, keypoints: Keypoints, frame: Frame, details: dict[str, str]) -> Keypoints | None:
+        """Every point visible, or not labelled and without place; nothing if no point is left."""
+        xy, lose = keypoints.points, self._lose
+        size = None if frame.source_relative else frame.size
+        seen: list[int] = []
+        points: list[float] = []
+        for i, visibility in enumerate(keypoints.visibility or (2,) * len(keypoints)):
+            place = xy[2 * i : 2 * i + 2]
+            room = not visibility > 0 or has_room(Points(points=place), self.holds, size)
+            if not room:
+                lose("keypoints.range", "keypoints", "the target has no room for a number of it: not labelled", "warning")
+            labelled = visibility > 0 and room
+            seen.append(2 if labelled else 0)
+            points += place if labelled else (0.0, 0.0)
+        if not any(seen):
+            details["keypoints"] = "no point of it is labelled"
+            return None
+        found = Keypoints(points=tuple(points), visibility=tuple(seen))
+        if found != keypoints:
+            lose("keypoints.visibility", "keypoints", "points are labelled, or have no place", "info")
+        return found
+
+    def _has_room(self, result: dict[str, Any], frame: Frame, details: dict[str, str]) -> bool:
+        """Take out what has numbers that the target has no room for; false if it needs that."""
+        self._looked = True
+        size = None if frame.source_relative else frame.size
+        for name, value in result.items():
+            if value is not None and not has_room(value, self.holds, size):
+                if ladder.kind_of(value) in self.holds.required:
+                    self._lose(f"{ladder.kind_of(value)}.missing", "annotation", "a number of it has no room", "warning")
+                    return False
+                result[name] = None
+                details[name] = "the target has no room for a number of it"
+        return True
 
     def _complete(self, a: Annotation, result: dict[str, Any]) -> bool:
         """Add the geometry the target requires; false if it cannot be had."""
@@ -361,7 +436,7 @@ class ObjectReducer:
                 self._lose("shape.angle", "shape", "the stated angle; the corners are kept", "info")
         rule = self.holds.keypoint_visibility
         seen = keypoints is not None and keypoints.visibility is not None
-        if keypoints is not None and (rule == "stated" or (rule != "any" and seen == (rule != "given"))):
+        if keypoints is not None and (rule == "stated" or (rule not in ("any", "labelled") and seen == (rule != "given"))):
             self._looked = True
             result["keypoints"] = keypoints = self._visibility(keypoints)
         if keypoints is not None and keypoints.visibility is not None and not self.holds.absent_points:

@@ -32,7 +32,8 @@ class Plan(NamedTuple):
     ``labels``: old label key -> new. ``paths``: sample key -> path in the target, for those that change.
     ``images``: image files reach the target, so a size that the target does not write survives in them.
     ``id_base``/``sample_id_base``: numbers above which ids are assigned. ``renumber``: sample ids repeat.
-    ``bound``: extras tied to geometry (see ``Format.geometry_bound_extra``).
+    ``bound``: extras tied to geometry (see ``Format.geometry_bound_extra``). ``points``: old label key -> number of keypoints
+    in the target, ``None`` while that is not known.
     """
 
     labels: Mapping[str, str]
@@ -42,6 +43,7 @@ class Plan(NamedTuple):
     sample_id_base: int = 0
     renumber: bool = False
     bound: frozenset[tuple[str, str]] = frozenset()
+    points: Mapping[str, int] | None = None
 
 
 NO_PLAN = Plan({})
@@ -59,7 +61,7 @@ class SampleReducer:
 
     def __init__(self, holds: Holds, plan: Plan) -> None:
         self.holds, self.plan = holds, plan
-        self.objects = ObjectReducer(holds, plan.labels, plan.id_base, plan.bound)
+        self.objects = ObjectReducer(holds, plan.labels, plan.id_base, plan.bound, plan.points)
 
     def reduce(
         self, sample: Sample, ordinal: int, number: int, lose: LossSink
@@ -72,12 +74,12 @@ class SampleReducer:
         if holds.images and not (plan.images and sample.image is not None):
             lose("sample.image", "sample", None, "its image file is what is written, and that is not at hand", "warning")
             return None, ()
-        if holds.size_required and sample.size is None:
-            lose("sample.size", "sample", None, "its size is unknown, and what is written is a picture of it", "error")
+        if holds.size_required and not _survives(sample, holds, plan):
+            lose("sample.unsized", "sample", None, "the target needs the size of the image, which is unknown", "error")
             return None, ()
         changes: dict[str, object] = {}
         _identity(sample, holds, plan, ordinal, changes, lose)
-        relative, reachable = _frame(sample, holds, plan, changes, lose)
+        relative, boxes, points = _frame(sample, holds, plan, changes, lose)
         _sample_fields(sample, holds, plan, changes, lose)
         trace: tuple[int, ...] = ()
         if sample.annotations is None:
@@ -86,7 +88,7 @@ class SampleReducer:
                 changes["annotations"] = ()
         elif sample.annotations:
             from_fractions = sample.units == "relative"
-            frame = Frame(sample.size, from_fractions, relative and not from_fractions, reachable)
+            frame = Frame(sample.size, from_fractions, relative and not from_fractions, boxes, points)
             changes["annotations"], trace = self._objects(sample, frame, number, lose)
         left = changes.get("annotations", sample.annotations) or changes.get("tags", sample.tags)
         if not left and not holds.empty:
@@ -132,24 +134,34 @@ def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: d
         changes["id"] = kept
 
 
-def _frame(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: LossSink) -> tuple[bool, bool]:
-    """(coordinates are fractions in the target, boxes and points can be expressed at all)."""
-    survives = holds.size or (plan.images and sample.image is not None)
-    relative_target = holds.boxes.needs_size or holds.points.needs_size
+def _survives(sample: Sample, holds: Holds, plan: Plan) -> bool:
+    """Whether a reader of the target will know the size of the image."""
+    return sample.size is not None and (holds.size or (plan.images and sample.image is not None))
+
+
+def _frame(
+    sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: LossSink
+) -> tuple[bool, bool, bool]:
+    """(coordinates are fractions in the target, boxes can be expressed at all, points can)."""
+    mixed = holds.mixed_units
+    boxes, points = not (mixed and holds.boxes.needs_size), not (mixed and holds.points.needs_size)
+    relative_target = (holds.boxes.needs_size or holds.points.needs_size) and not mixed
     if sample.size is None:
-        kept = sample.units if holds.relative else "relative" if relative_target else "pixels"
+        kept = sample.units if holds.relative and not mixed else "relative" if relative_target else "pixels"
         if kept != sample.units:
             lose("units", "units", None, f"{sample.units}, which needs the size, becomes {kept}", "info")
             changes["units"] = kept
-        return kept == "relative", kept == sample.units
-    if not survives:
+        same = kept == sample.units
+        return kept == "relative", boxes and same, points and same
+    if not _survives(sample, holds, plan):
         lose("size", "size", None, "not written, and the image itself is not at hand", "info")
         changes["size"] = None
         if relative_target:
             lose("size", "units", None, "coordinates are kept as fractions", "info")
             changes["units"] = "relative"
-            return True, True
-    return False, True
+            return True, True, True
+        return False, boxes, points
+    return False, True, True
 
 
 def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: LossSink) -> None:
@@ -308,7 +320,9 @@ def project_dataset(
     info, info_losses = project_info(dataset.info, holds)
     losses = list(labels.losses) + list(info_losses)
     highest = max((a.id for s in samples for a in s.annotations or () if isinstance(a.id, int)), default=0)
-    plan = Plan(labels.keys, names.paths, images, max(highest, 0), names.sample_id_base, names.renumber, bound)
+    plan = Plan(
+        labels.keys, names.paths, images, max(highest, 0), names.sample_id_base, names.renumber, bound, labels.points
+    )  # fmt: skip
     kept: list[Sample] = []
     traces: dict[str, tuple[int, ...]] = {}
     number = 0

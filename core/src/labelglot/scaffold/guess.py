@@ -36,6 +36,7 @@ class Values:
         self.texts: dict[str, None] = {}
         self.numbers: list[float] = []
         self.whole = True
+        self.decimals: set[int] = set()
         self.count = 0
 
     def add(self, value: object) -> None:
@@ -48,6 +49,7 @@ class Values:
             return
         self.numbers.append(float(text))
         self.whole &= float(text).is_integer()
+        self.decimals.add(len(text.partition(".")[2]) if "." in text and "e" not in text.lower() else 0)
 
     @property
     def images(self) -> int:
@@ -58,7 +60,9 @@ class Values:
         said = []
         if self.numbers:
             low, high = min(self.numbers), max(self.numbers)
-            said.append(f"{'whole numbers' if self.whole else 'numbers'} {low:g} to {high:g}")
+            written = min(self.decimals)
+            always = f" with {written} decimals" if written and len(self.decimals) == 1 and self.count > 1 else ""
+            said.append(f"{'whole numbers' if self.whole else 'numbers'} {low:g} to {high:g}{always}")
         if self.texts:
             few = list(self.texts)[:3]
             more = f" and {len(self.texts) - 3} more" if len(self.texts) > 3 else ""
@@ -159,10 +163,20 @@ def _text(text: str, name: str) -> Guess:
             found.setdefault(f"column {i + 1}{title}", Values()).add(cell)
     said = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}.get(delimiter, "blanks")
     cells = f"{widths[0]}" if len(widths) == 1 else f"{widths[0]} to {widths[-1]}" if widths else "no"
+    if not delimiter and (columns := _fixed(lines)):
+        said = f"blanks, which all end in the same columns ({', '.join(map(str, columns[:12]))}): is their width fixed?"
+        cells = f"{widths[0]}"
     top = f"text: {len(rows)} rows of {cells} cells between {said}, {'with' if header else 'without'} a header"
     images = max((values.images for values in found.values()), default=0)
     shape: Shape = "per-image" if images == 0 else "table" if header or len(widths) == 1 else "document"
     return Guess(shape, "text", _notes(name, top, found))
+
+
+def _fixed(lines: list[str]) -> list[int]:
+    """Where the cells of all lines end, if that is the same for all though the cells differ in length."""
+    ends = {tuple(match.end() for match in re.finditer(r"\S+", line)) for line in lines[:200]}
+    begins = {tuple(match.start() for match in re.finditer(r"\S+", line)) for line in lines[:200]}
+    return list(ends.pop()) if len(ends) == 1 and len(begins) > 1 else []
 
 
 def _delimiter(lines: list[str]) -> str:
@@ -186,6 +200,9 @@ def _notes(name: str, top: str, found: dict[str, Values]) -> tuple[str, ...]:
     if len(found) > SHOWN:
         lines.append(f"- and {len(found) - SHOWN} places more")
     lines += [f"- {remark}" for remark in _remarks(found)]
+    suffix = Path(name).suffix.lower()
+    if suffix not in (".txt", ".csv", ".json", ".xml"):
+        lines.append(f"- files end in {suffix or 'no suffix'}: the code below looks for another, change it wherever it stands")
     return tuple("".join(c if c.isprintable() else "?" for c in line)[:110] for line in lines)
 
 

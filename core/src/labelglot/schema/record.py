@@ -45,6 +45,10 @@ class Record(msgspec.Struct, frozen=True, eq=False, gc=False, kw_only=True):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in _compared(type(self)))
 
+    def __ne__(self, other: object) -> bool:
+        """Not left to the base: a struct without ``eq`` compares identities for ``!=``, whatever ``__eq__`` says."""
+        return not self == other
+
     __hash__ = None  # type: ignore[assignment]
 
     @classmethod

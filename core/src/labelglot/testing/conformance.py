@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import Format
 from labelglot.formats.registry import Registry, default_registry
+from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Label, Sample
 from labelglot.storage import MemorySource, safe_relative
-from labelglot.testing.explain import explain
+from labelglot.testing.explain import explain, other_bytes
 from labelglot.testing.mutation import mutations
 from labelglot.testing.strategies import EVERYTHING, datasets
 from labelglot.testing.travel import (
@@ -42,7 +43,13 @@ SHRINK = (*SEARCH, Phase.shrink)
 def returns_what_it_holds(format: Format, dataset: Dataset) -> Trip:
     """A written dataset reads back as its projection, without a record being skipped."""
     done = projected(dataset, format)
-    trip = travel(dataset, format)
+    files, written = store(dataset, format)
+    try:
+        trip = _trip(files, written, format)
+    except LabelglotError as error:
+        raise AssertionError(
+            explain(f"the reader refuses what the writer wrote: {error}", (), format, done.dataset, files)
+        ) from error
     changes = unexpected(done.dataset, trip.dataset, format)
     if changes:
         raise AssertionError(
@@ -54,6 +61,11 @@ def returns_what_it_holds(format: Format, dataset: Dataset) -> Trip:
             explain(f"the reader skips what the writer wrote: {skipped}", (), format, done.dataset, trip.files)
         )
     return trip
+
+
+def _trip(files: dict[str, bytes], written: Report, format: Format) -> Trip:
+    returned, report = load(files, format)
+    return Trip(files, returned, written, report)
 
 
 def reports_what_it_loses(format: Format, dataset: Dataset) -> None:
@@ -80,8 +92,9 @@ def settles(format: Format, dataset: Dataset) -> None:
     third = store(second.dataset, format)[0]
     if second.files != third:
         names = sorted(n for n in {*second.files, *third} if second.files.get(n) != third.get(n))
+        where = other_bytes(second.files, third)
         raise AssertionError(
-            explain(f"writing the same data twice gives other bytes in {names}", (), format, first.dataset, third)
+            explain(f"writing the same data twice gives other bytes in {names}: {where}", (), format, first.dataset, third)
         )
 
 
@@ -108,8 +121,6 @@ def travels_between_processes(format: Format, dataset: Dataset) -> None:
     files = store(dataset, format)[0]
     whole = list(load(files, format)[0])
     for number in (2, 5):
-        from labelglot.report import Report
-
         parts = pickle.loads(pickle.dumps(load_lazily(files, format).partitions(number)))
         samples = [sample for part in parts for sample in part.read(Report())]
         assert samples == whole, explain(f"{number} partitions differ from plain reading", (), format, dataset, files)
@@ -207,7 +218,10 @@ def _tests(format: Format, max_examples: int | None) -> dict[str, Any]:
         )  # fmt: skip
         @given(dataset=datasets(holds))
         def test(self: Any, dataset: Dataset) -> None:
-            check(format, dataset)
+            try:
+                check(format, dataset)
+            except LabelglotError as error:
+                raise AssertionError(explain(f"it fails: {error}", (), format, dataset)) from error
 
         test.__doc__ = check.__doc__
         return test

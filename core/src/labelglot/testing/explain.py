@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from labelglot.comparison import Change
 from labelglot.formats.base import Format
 from labelglot.geometry import to_xywh
 from labelglot.schema import Dataset, dumps
-from labelglot.tolerance import close
+from labelglot.schema.record import Record
+from labelglot.tolerance import close, close_numbers
 
 SHOWN = 6
 FILE_LIMIT = 1500
@@ -64,11 +67,75 @@ def _what(change: Change, format: Format) -> str:
         )
     if aspect == "box" and isinstance(before, tuple) and isinstance(after, tuple):
         return f"box {before} came back as {after}. {box_hint(before, after)}"
+    if isinstance(before, Record) and type(before) is type(after):
+        return _field(aspect, before, after)
     if after in (None, (), {}) and before not in (None, (), {}):
         return f"`holds` declares `{aspect}`, but {_short(before)} was gone: does `encode` write it and `decode` read it?"
     if before in (None, (), {}) and after not in (None, (), {}):
         return f"`{aspect}` came back as {_short(after)} though nothing was written: does `decode` invent a value?"
     return f"`{aspect}` was {_short(before)} and came back as {_short(after)}"
+
+
+def _field(aspect: str, before: Record, after: Record) -> str:
+    """The field of a shape (or of keypoints) that differs, and why that may be."""
+    names = [name for name in before.__struct_fields__ if not _same(getattr(before, name), getattr(after, name))]
+    if not names:
+        return f"`{aspect}` was {_short(before)} and came back as {_short(after)}"
+    name = names[0]
+    was, became = getattr(before, name), getattr(after, name)
+    said = f"`{aspect}.{name}` was {_short(was)} and came back as {_short(became)}"
+    if name == "angle" and was is None:
+        return f"{said}. Nobody stated one: leave it out in `decode`, or declare `rotated_angle`"
+    if name in ("corners", "points") and len(was) == len(became):
+        return f"{said}{_ring_hint(was, became)}"
+    return said
+
+
+def _same(a: Any, b: Any) -> bool:
+    numbers = isinstance(a, tuple) and isinstance(b, tuple) and all(isinstance(v, int | float) for v in (*a, *b))
+    return close_numbers(a, b) if numbers else a == b
+
+
+def _ring_hint(before: tuple[float, ...], after: tuple[float, ...]) -> str:
+    was, became = list(zip(before[::2], before[1::2], strict=True)), list(zip(after[::2], after[1::2], strict=True))
+
+    def alike(points: list[tuple[float, float]], others: list[tuple[float, float]]) -> bool:
+        return all(close_numbers(a, b) for a, b in zip(points, others, strict=True))
+
+    if any(alike([*was[i:], *was[:i]], order) for i in range(len(was)) for order in (became, became[::-1])):
+        return ". These are the same points in another order, which matters: the first edge says where the top is"
+    if alike([(y, x) for x, y in was], became):
+        return ". x and y are swapped"
+    shifts = [b - a for a, b in zip(before, after, strict=True)]
+    if all(close(abs(s), 1) or close(s, 0) for s in shifts):
+        return ". It is off by one pixel: state `first` in a `Convention`"
+    if all(close(x, u) for (x, _), (u, _) in zip(was, became, strict=True)):
+        return ". Only y is wrong: does one side count it from the lower edge, or turn the other way?"
+    if all(close(a, float(round(b))) for a, b in zip(after, before, strict=True)):
+        return ". It was rounded: declare that as precision (`points=Convention(integer=True)`) or write all digits"
+    return ""
+
+
+def other_bytes(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> str:
+    """The first line that two sets of files do not share, and a guess where it comes from."""
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if old is None or new is None:
+            return f"{name} is only there {'the first' if new is None else 'the second'} time"
+        if old != new and _is_text(old):
+            one, other = (data.decode("utf-8", "replace").splitlines() for data in (old, new))
+            pairs = ((i, a, b) for i, (a, b) in enumerate(zip_longest(one, other, fillvalue=""), 1) if a != b)
+            number, a, b = next(pairs, (0, "", ""))
+            hint = ". It differs in the last digits only: arithmetic leaves noise there. Round what is written, as"
+            hint += " `Convention` does, or with `decimals=9` in a `Rotation`"
+            return f"{name}:{number} is {_short(a)}, then {_short(b)}{hint if _noise(a, b) else ''}"
+    return "no text"
+
+
+def _noise(a: str, b: str) -> bool:
+    number = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+    numbers = [tuple(map(float, re.findall(number, text))) for text in (a, b)]
+    return re.sub(number, "", a) == re.sub(number, "", b) and close_numbers(*numbers)
 
 
 def box_hint(before: tuple[float, ...], after: tuple[float, ...]) -> str:
@@ -102,4 +169,4 @@ def _is_text(data: bytes) -> bool:
     return b"\0" not in head
 
 
-__all__ = ["box_hint", "explain", "sentence"]
+__all__ = ["box_hint", "explain", "other_bytes", "sentence"]

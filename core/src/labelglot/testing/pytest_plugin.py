@@ -1,7 +1,9 @@
 """Pytest plugin installed with the core: hypothesis profiles, and the generated suite for what is installed.
 
 The suite is collected when ``--labelglot`` is given, or by plain ``pytest`` where the ini file says
-``labelglot_suite = true``. ``--labelglot-only a,b`` runs it for these formats alone.
+``labelglot_suite = true``. ``--labelglot-only a,b`` runs it for these formats and the pairs they
+are in, and nothing else but the paths that are given.
+``LABELGLOT_EXAMPLES``: datasets per check, there and in ``conformance(...)``.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ def pytest_addoption(parser: Any) -> None:
     """Options and the ini setting that choose the generated suite."""
     group = parser.getgroup("labelglot")
     group.addoption("--labelglot", action="store_true", help="run the generated suite for all installed formats")
-    group.addoption("--labelglot-only", metavar="IDS", help="run only the generated suite, for these formats")
+    group.addoption("--labelglot-only", metavar="IDS", help="run the generated suite for these formats and their pairs, and only what is named besides")
     parser.addini("labelglot_suite", "collect the generated suite when no path is given", type="bool", default=False)
 
 
@@ -25,16 +27,31 @@ def pytest_configure(config: Any) -> None:
     """Register the profiles ``labelglot`` (few examples, no deadline) and ``thorough``; add the suite if asked for."""
     from hypothesis import HealthCheck, settings
 
-    settings.register_profile("labelglot", deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+    examples = int(os.environ.get("LABELGLOT_EXAMPLES", "30"))
+    settings.register_profile("labelglot", deadline=None, max_examples=examples, suppress_health_check=list(HealthCheck))
     settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
     settings.load_profile(os.environ.get("LABELGLOT_PROFILE", "labelglot"))
     _shrink_briefly()
     only = config.getoption("--labelglot-only")
     if only:
+        _known(only.split(","))
         os.environ["LABELGLOT_ONLY"] = only
-        config.args[:] = [str(SUITE)]
+        given = config.args if config.args_source is config.ArgsSource.ARGS else []
+        config.args[:] = [*given, str(SUITE)]
     elif _wanted(config) and str(SUITE) not in config.args:
         config.args.append(str(SUITE))
+
+
+def _known(ids: list[str]) -> None:
+    """A name that is not installed is an error: a suite of nothing would pass."""
+    import pytest
+
+    from labelglot.formats.registry import default_registry
+
+    registry = default_registry()
+    missing = [one for one in ids if one not in registry.ids() and one not in registry.broken()]
+    if missing:
+        raise pytest.UsageError(f"--labelglot-only: not installed: {', '.join(missing)} (see: labelglot doctor)")
 
 
 def _shrink_briefly() -> None:

@@ -1,0 +1,5 @@
+"""Gantry Xml for labelglot."""
+
+from labelglot_gantry_xml.gantry_xml import GantryXml
+
+__all__ = ["GantryXml"]

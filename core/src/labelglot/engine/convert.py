@@ -15,14 +15,16 @@ from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
 from labelglot.errors import LossRefused, StrictError
 from labelglot.formats.base import Format, Pieces, WriteContext, under
 from labelglot.formats.registry import Registry, default_registry
-from labelglot.holds import Holds
+from labelglot.holds import Holds, value_kind
 from labelglot.images import ImageIndex, SourceImage
 from labelglot.options import parse_options
+from labelglot.projection.facts import reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels
+from labelglot.projection.losses import LossSink
 from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Fix, Problem, Report
-from labelglot.schema import Dataset, Label, Sample, Step, join_splits, split_role, with_seen
+from labelglot.schema import Attribute, Dataset, Label, Records, Sample, Step, join_splits, split_role, with_seen
 from labelglot.storage import Source, Target, open_source, open_target
 
 ImageMode = Literal["copy", "link", "none"]
@@ -379,7 +381,10 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     rules = holds.labels
     full = writer.survey == "full" or (rules.table and (not rules.unused or rules.order == "appearance"))
     full = full or holds.naming.class_folder != "none"
-    index = None if full else dataset.samples.index()
+    overview = dataset.samples.overview if full and isinstance(dataset.samples, Records) else None
+    if overview is not None and not _keeps_boxes(dataset, holds):
+        overview = None
+    index = None if full and overview is None else dataset.samples.index()
     listed = None if index is None else list(index)
     if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):
         listed = None
@@ -392,13 +397,38 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
         numbers = [entry.annotations or 0 for entry in listed]
         entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
         highest = max((entry.highest_id for entry in listed), default=0)
-        return _Survey(entries, labels, numbers, None, {}, {}, highest, {})
+        if overview is not None and all(entry.annotations is not None for entry in listed):
+            attributes = {label: _kinds(found, holds) for label, found in overview.attributes.items()}
+            return _Survey(entries, labels, numbers, overview.labels, attributes, {}, highest, {})
+        if not full:
+            return _Survey(entries, labels, numbers, None, {}, {}, highest, {})
     found: Surveyed = scan(dataset, [SurveyVisitor(holds)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
     return _Survey(
         found.entries, labels, found.numbers, list(found.used), found.attributes, found.keypoints, found.id_base[0],
         found.sample_attributes,
     )  # fmt: skip
+
+
+def _keeps_boxes(dataset: Dataset, holds: Holds) -> bool:
+    """Whether every object that has a class and a box stays, whatever else there is about it."""
+    return (
+        any("box" in slot for slot in holds.geometry)
+        and holds.required <= {"box"}
+        and holds.boxes.unit == "pixels"
+        and not (holds.inside or holds.images or holds.size_required or holds.implied)
+        and holds.overlap
+        and holds.labels.table
+        and holds.labels.only is None
+        and holds.boxes.lowest is holds.boxes.highest is None
+        and holds.naming.class_folder == "none"
+    )
+
+
+def _kinds(attributes: Mapping[str, Attribute], holds: Holds) -> dict[str, set[str]]:
+    """The attributes that stay, with the kinds of their values."""
+    kept = reduce_attributes(attributes, holds.attributes, holds.flags, holds.defaults, None, LossSink())
+    return {name: {value_kind(value)} for name, value in (attributes if kept is None else kept).items()}
 
 
 class _Spool:

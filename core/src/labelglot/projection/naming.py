@@ -195,13 +195,20 @@ def contained(path: str) -> str | None:
 
     Parts that no file system takes for their length are shortened.
     """
-    for candidate in (path, *clean_foreign(path)):
-        try:
-            parts = safe_relative(candidate).split("/")
-        except UnsafePath:
-            continue
-        return "/".join(map(_shortened, parts))
-    return None
+    try:
+        safe = safe_relative(path)
+    except UnsafePath:
+        safe = next(filter(None, map(_safe, clean_foreign(path))), "")
+    if len(safe) * 4 <= LONGEST:
+        return safe or None
+    return "/".join(map(_shortened, safe.split("/")))
+
+
+def _safe(path: str) -> str | None:
+    try:
+        return safe_relative(path)
+    except UnsafePath:
+        return None
 
 
 def _shortened(part: str) -> str:
@@ -234,8 +241,11 @@ def plan_names(
     seen: set[tuple[str | None, Id]] = set()
     highest, renumber = 0, False
     lost_splits = holds.splits == "none" and holds.naming.folders
+    first: dict[tuple[str, ...], str | None] = {}
     for ordinal, (key, path, written, id_, label) in enumerate(listed):
-        split = next(iter(target_splits(written, holds)), None)
+        if written not in first:
+            first[written] = next(iter(target_splits(written, holds)), None)
+        split = first[written]
         splits.setdefault(split)
         inside = contained(path)
         if inside != path and unsafe is not None:

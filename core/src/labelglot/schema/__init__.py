@@ -7,6 +7,7 @@ from labelglot.schema.dataset import (
     Dataset,
     IndexEntry,
     Info,
+    Overview,
     Partition,
     Records,
     SampleList,
@@ -38,7 +39,7 @@ from labelglot.schema.shape import (
 
 __all__ = [
     "Annotation", "Attribute", "AttributeSpec", "Box", "Cuboid", "Dataset", "Ellipse", "Extra", "Frozen", "Id",
-    "IndexEntry", "Info", "Keypoints", "Label", "Mask", "Origin", "Partition", "Points", "Polygon", "Polyline",
+    "IndexEntry", "Info", "Keypoints", "Label", "Mask", "Origin", "Overview", "Partition", "Points", "Polygon", "Polyline",
     "Record", "Records", "Ring", "RotatedBox", "Sample", "SampleList", "SampleStream", "Shape", "ShapeKind", "Step", "Tag",
     "dumps", "entry_of", "from_plain", "join_splits", "json_schema", "label_keys", "labels_of", "loads", "make_labels", "merge_labels",
     "order_splits", "slices",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
-from labelglot.schema.base import NOTHING, Extra, Frozen, Id
+from labelglot.schema.base import NOTHING, Attribute, Extra, Frozen, Id
 from labelglot.schema.label import Label, make_labels, merge_labels
 from labelglot.schema.sample import Sample
 
@@ -60,6 +60,17 @@ class IndexEntry(NamedTuple):
     labels: dict[str, int] | None
     id: Id | None = None
     highest_id: int = 0
+
+
+class Overview(NamedTuple):
+    """What is known of all objects without decoding them, if every one has a class, a box, and nothing besides but
+    perhaps an outline or attributes; and the samples have neither attributes nor classes of their own.
+
+    ``labels``: keys in use by first appearance. ``attributes``: for each of them, an example of each attribute.
+    """
+
+    labels: tuple[str, ...]
+    attributes: Mapping[str, Mapping[str, Attribute]]
 
 
 @runtime_checkable
@@ -156,7 +167,7 @@ class RecordPartition:
 class Records:
     """One record per sample, decoded when it is asked for - in a worker process if there is one.
 
-    ``index`` is an optional function that lists entries without decoding everything.
+    ``index`` is an optional function that lists entries without decoding everything, ``overview`` what is known of all.
     """
 
     def __init__(
@@ -164,8 +175,9 @@ class Records:
         records: Sequence[Any],
         decode: Decoder,
         index: Callable[[], Iterator[IndexEntry]] | None = None,
+        overview: Overview | None = None,
     ) -> None:
-        self.records, self.decode, self._index = records, decode, index
+        self.records, self.decode, self._index, self.overview = records, decode, index, overview
 
     def __len__(self) -> int:
         return len(self.records)

@@ -23,10 +23,16 @@ FOLDER = (
 """Names that are a folder on any system, as a regular expression."""
 
 
+_PLAIN = re.compile(r"[\w-](?:[\w .()+-]*[\w-])?(?:/[\w-](?:[\w .()+-]*[\w-])?)*")
+"""Paths as nearly all are: nothing in them that any check would look at."""
+
+
 def safe_relative(name: str) -> str:
     """``name`` as a posix relative path. Raises :class:`UnsafePath` if it is absolute, has a drive, ``..``, control
     characters, or nothing in it. Backslashes are separators (files written on Windows), ``./`` is removed.
     """
+    if _PLAIN.fullmatch(name):
+        return name
     text = name.replace("\\", "/")
     if not text or _CONTROL.search(text):
         raise UnsafePath(f"{name!r} is no usable file name")

@@ -27,6 +27,7 @@ from labelglot.plugin import (
     Match,
     Naming,
     Options,
+    Overview,
     Piece,
     Pieces,
     ReadContext,
@@ -42,6 +43,7 @@ from labelglot.plugin import (
     merge_labels,
     under,
 )
+from labelglot.schema import Attribute
 from labelglot.storage import clean_foreign, safe_relative
 from labelglot.wire import json
 from pydantic import Field
@@ -95,7 +97,8 @@ class Record(NamedTuple):
 class Opened(NamedTuple):
     """What decoding the records of one document needs. ``repeated``: annotations whose id an earlier one has.
 
-    ``numbered``: the ids of annotations are 1, 2, 3... in the order of the document.
+    ``numbered``: the ids of annotations are 1, 2, 3... in the order of the document. ``images``: how many it lists.
+    ``categories``: see :class:`~labelglot_coco.grouping.Grouped`.
     """
 
     path: str
@@ -104,6 +107,8 @@ class Opened(NamedTuple):
     labelled: bool
     repeated: frozenset[int]
     numbered: bool = False
+    images: int = 0
+    categories: Mapping[int, bool] | None = None
 
 
 class Coco(Format):
@@ -217,7 +222,19 @@ class Coco(Format):
         context.reserve(named)
         table = self._table(merge_labels(tables), records, context)
         decoder = self._decoder(context, opened, _repeated(records))
-        return Dataset(Records(records, decoder, _Index(entries)), table, info)
+        merged = len(records) < sum(document.images for document in opened)
+        overview = None if merged else self._overview(opened)
+        return Dataset(Records(records, decoder, _Index(entries), overview), table, info)
+
+    def _overview(self, opened: Sequence[Opened]) -> Overview | None:
+        """What is known of all annotations without decoding them."""
+        labels: dict[str, dict[str, Attribute]] = {}
+        for document in opened:
+            if document.categories is None or not document.classes.keys.keys() >= document.categories.keys():
+                return None
+            for id_, crowded in document.categories.items():
+                labels.setdefault(document.classes.keys[id_], {}).update({"crowd": True} if crowded else {})
+        return Overview(tuple(labels), {key: found for key, found in labels.items() if found})
 
     def _table(self, labels: tuple[Label, ...], records: Sequence[Record], context: ReadContext) -> tuple[Label, ...]:
         """The classes of all documents."""
@@ -402,17 +419,16 @@ def _group(
             order[image.id] = position
     members: dict[int | str, Sequence[int]] = {id_: [] for id_ in order}
     highest: dict[int | str, int] = {}
-    parts: list[msgspec.Raw] = []
     repeated: set[int] = set()
     numbered = True
-    plain = group(top["annotations"], tuple(order)) if "annotations" in top else None
+    parts = json.load_parts(top["annotations"], f"{path}#annotations") if "annotations" in top else []
+    plain = group(parts, tuple(order))
     if plain is not None:
-        parts = json.load_parts(top["annotations"], f"{path}#annotations")
         members = dict(zip(order, plain.places, strict=True))
         highest = dict(zip(order, plain.highest, strict=True))
         numbered = plain.numbered
     elif "annotations" in top:
-        members, parts, repeated, highest, numbered = _group_closely(top["annotations"], path, order, report)
+        members, repeated, highest, numbered = _group_closely(top["annotations"], path, order, report)
     found = []
     prefix = f"{split}:" if split is not None else ""
     splits = (split,) if split is not None else ()
@@ -434,17 +450,19 @@ def _group(
         found.append((record, entry))
     ids = {label.id: label.key for label in labels if label.id is not None}
     counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
-    return found, Opened(path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated), numbered)
+    return found, Opened(
+        path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated), numbered, len(found),
+        None if plain is None else plain.categories,
+    )  # fmt: skip
 
 
 def _group_closely(
     annotations: msgspec.Raw, path: str, order: Collection[int | str], report: Report
-) -> tuple[dict[int | str, Sequence[int]], list[msgspec.Raw], set[int], dict[int | str, int], bool]:
+) -> tuple[dict[int | str, Sequence[int]], set[int], dict[int | str, int], bool]:
     """The same one by one, with a problem for each annotation that has none or no good ids."""
     members: dict[int | str, list[int]] = {id_: [] for id_ in order}
     highest: dict[int | str, int] = {}
     repeated: set[int] = set()
-    parts = json.load_parts(annotations, f"{path}#annotations")
     keys = json.load_items(annotations, _Key, f"{path}#annotations", report, "coco.annotation")
     seen: set[int | str] = set()
     numbered = all(key is not None and key.id == position for position, key in enumerate(keys, 1))
@@ -469,7 +487,7 @@ def _group_closely(
             seen.add(id_)
             if isinstance(id_, int) and id_ > highest.get(key.image_id or 0, 0):
                 highest[key.image_id or 0] = id_
-    return dict(members), parts, repeated, highest, numbered
+    return dict(members), repeated, highest, numbered
 
 
 def _repeated(records: Sequence[Record]) -> frozenset[str]:

@@ -14,46 +14,61 @@ class _Key(msgspec.Struct, gc=False):
     id: int
 
 
+class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An annotation with a class and a box, and nothing besides but an outline."""
+
+    image_id: int
+    id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: int = 0
+    area: msgspec.Raw = msgspec.Raw()
+    segmentation: msgspec.Raw = msgspec.Raw()
+
+
+BATCH = 20_000
+"""Annotations taken apart at a time, so that memory does not grow with the document."""
+
+
 class Grouped(NamedTuple):
     """For each image: the positions of its annotations in the document, and their highest id.
 
-    ``numbered``: the ids of all annotations are 1, 2, 3... in the order of the document.
+    ``numbered``: the ids of all annotations are 1, 2, 3... in the order of the document. ``categories``: if every
+    annotation has a category, a box, and nothing besides but an outline: the categories by first appearance in the order
+    of images, each with whether any of its objects is a crowd.
     """
 
     places: list[array[int]]
     highest: list[int]
     numbered: bool
+    categories: dict[int, bool] | None
 
 
-def group(annotations: msgspec.Raw, images: Sequence[int | str]) -> Grouped | None:
+def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:
     """The annotations of each image, by its id. ``None`` if anything needs a closer look.
 
     That is: an id that is missing, given twice or no whole number, or an image that is not listed.
     """
     if not all(type(id_) is int for id_ in images):
         return None
-    try:
-        keys = msgspec.json.decode(annotations, type=list[_Key])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    if not annotations:
+        return Grouped([array("I") for _ in images], [0] * len(images), True, {})
+    if not images:
         return None
     import numpy as np
 
-    number = len(keys)
+    number = len(annotations)
     try:
         listed = np.fromiter(images, np.int64, len(images))
-        named = np.fromiter((key.image_id for key in keys), np.int64, number)
-        ids = np.fromiter((key.id for key in keys), np.int64, number)
-    except OverflowError:
+        found = _columns(annotations)
+    except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    del keys
-    if not number:
-        return Grouped([array("I") for _ in images], [0] * len(images), True)
-    if not len(listed):
-        return None
+    named, ids, categories, crowds = (np.frombuffer(column, np.int64) for column in found)
     sorter = np.argsort(listed, kind="stable")
-    found = np.searchsorted(listed, named, sorter=sorter)
-    image = sorter[np.minimum(found, len(listed) - 1)]
-    if (listed[image] != named).any() or len(np.unique(ids)) != number:
+    places = np.searchsorted(listed, named, sorter=sorter)
+    image = sorter[np.minimum(places, len(listed) - 1)]
+    numbered = bool((ids == np.arange(1, number + 1)).all())
+    if (listed[image] != named).any() or not (numbered or (np.diff(np.sort(ids)) > 0).all()):
         return None
     order = np.argsort(image, kind="stable").astype(np.uint32)
     ends = np.cumsum(np.bincount(image, minlength=len(listed)))
@@ -62,5 +77,38 @@ def group(annotations: msgspec.Raw, images: Sequence[int | str]) -> Grouped | No
     filled = np.flatnonzero(ends > starts)
     highest[filled] = np.maximum(np.maximum.reduceat(ids[order], starts[filled]), 0)
     data = order.tobytes()
-    places = [array("I", data[4 * a : 4 * b]) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return Grouped(places, highest.tolist(), bool((ids == np.arange(1, number + 1)).all()))
+    members = [array("I", data[4 * a : 4 * b]) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    seen = None
+    if len(categories) == number:
+        used, first = np.unique(categories[order], return_index=True)
+        crowded = set(categories[crowds != 0].tolist())
+        seen = {int(used[i]): int(used[i]) in crowded for i in np.argsort(first)}
+    return Grouped(members, highest.tolist(), numbered, seen)
+
+
+def _columns(annotations: Sequence[msgspec.Raw]) -> tuple[array[int], array[int], array[int], array[int]]:
+    """Image, id, category and crowd flag of all annotations; the last two empty if one annotation is not plain.
+
+    Raises MsgspecError if one has no image or id that is a whole number.
+    """
+    plain = msgspec.json.Decoder(list[_Plain])
+    keys = msgspec.json.Decoder(list[_Key])
+    columns = (array("q"), array("q"), array("q"), array("q"))
+    named, ids, categories, crowds = columns
+    for start in range(0, len(annotations), BATCH):
+        batch = b"[" + b",".join(annotations[start : start + BATCH]) + b"]"
+        if len(categories) == start:
+            try:
+                items = plain.decode(batch)
+            except msgspec.MsgspecError:
+                del categories[:], crowds[:]
+            else:
+                named.extend([item.image_id for item in items])
+                ids.extend([item.id for item in items])
+                categories.extend([item.category_id for item in items])
+                crowds.extend([item.iscrowd for item in items])
+                continue
+        found = keys.decode(batch)
+        named.extend([item.image_id for item in found])
+        ids.extend([item.id for item in found])
+    return columns

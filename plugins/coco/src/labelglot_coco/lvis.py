@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from labelglot.images import SourceImage
-from labelglot.plugin import Annotation, Match, ReadContext, Report, Sample, Source, Tag, TagHolds
+from labelglot.plugin import Annotation, Match, Overview, ReadContext, Report, Sample, Source, Tag, TagHolds
 
 from labelglot_coco.annotation import OWNER
 from labelglot_coco.coco import Coco, Decoder, Opened, Part, Record, encode_image
@@ -48,6 +48,10 @@ class Lvis(Coco):
     def _documents(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         """Documents of LVIS; if there are none, those of COCO, as of a set whose lists are missing."""
         return documents(context.source, self.kinds) or documents(context.source, self.without_lists)
+
+    def _overview(self, opened: Sequence[Opened]) -> Overview | None:
+        """Images have classes of their own: those verified to be absent."""
+        return None
 
     def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
         return _Decoder(context, opened, False, repeated, OWNER)

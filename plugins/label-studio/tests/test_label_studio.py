@@ -264,11 +264,36 @@ def test_the_image_is_found_in_the_data():
 
 def test_odd_entries_are_reported_and_the_rest_goes_on():
     bad = [7, {**rectangle(0, 0, 1, 1), "value": {"x": "1"}}, {**rectangle(0, 0, 1, 1), "value": None}]
-    video = {"id": "v", "from_name": "box", "to_name": "video", "type": "videorectangle", "value": {"sequence": []}}
-    (sample,), report = opened(task(*bad, video, rectangle(0, 0, 50, 50)), 5, {"data": {"image": "b.jpg"}, "annotations": 3})
+    other = {"id": "v", "from_name": "t", "to_name": "audio", "type": "timeserieslabels", "value": {}}
+    (sample,), report = opened(task(*bad, other, rectangle(0, 0, 50, 50)), 5, {"data": {"image": "b.jpg"}, "annotations": 3})
     assert len(sample.annotations) == 1
     assert codes(report) == {"label-studio.result": 1, "label-studio.region": 2, "label-studio.type": 1, "label-studio.task": 2}
-    assert sample.extra["label-studio"]["sets"][0]["other"] == [video]
+    assert sample.extra["label-studio"]["sets"][0]["other"] == [other]
+
+
+def video(*sequence, id="v", **value):
+    keys = [dict(zip(("frame", "x", "enabled"), key, strict=True)) | {"y": 10, "width": 20, "height": 30, "rotation": 0} for key in sequence]
+    return {"id": id, "from_name": "box", "to_name": "video", "type": "videorectangle", "value": {"sequence": keys, "labels": ["cat"], **value}}
+
+
+def test_frames_of_videos_between_key_frames():
+    colour = {"id": "v", "from_name": "colour", "to_name": "video", "type": "choices", "value": {"choices": ["red"]}}
+    made = video((1, 0, True), (3, 10, False), (6, 50, True), framesCount=7)
+    samples, report = opened(task(made, colour, video((2, 5, False), id="w"), image="a.mp4"))
+    assert [(s.frame, s.sequence, len(s.annotations)) for s in samples] == [
+        (0, "a.mp4", 1), (1, "a.mp4", 2), (2, "a.mp4", 1), (5, "a.mp4", 1), (6, "a.mp4", 1),
+    ]  # fmt: skip
+    xs = [s.annotations[0].box[0] for s in samples]
+    assert xs == pytest.approx([0, 0.05, 0.1, 0.5, 0.5]) and all(s.units == "relative" for s in samples)
+    assert {a.track for s in samples for a in s.annotations} == {"v", "w"}
+    assert samples[0].annotations[0].attributes == {"colour": "red"} and samples[1].annotations[1].attributes == {}
+    assert codes(report) == {"label-studio.frames": 1}
+
+
+def test_tracks_that_make_no_sense_are_skipped():
+    endless, none, odd = video((1, 0, True), (10**9, 0, True)), video(), video((0, 0, True))
+    samples, report = opened(task(endless, none, odd, video((2, 0, False)), image="a.mp4"))
+    assert [s.frame for s in samples] == [1] and codes(report) == {"label-studio.video": 3, "label-studio.frames": 1}
 
 
 def test_a_turned_image_is_reported():

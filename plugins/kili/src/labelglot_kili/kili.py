@@ -151,12 +151,14 @@ class Kili(Document):
             encoded = json.dump(asset)
             records += [Record(name, place, encoded, frame) for frame in frames or (None,)]
         declared = _interface(context, path.rpartition("/")[0])
-        found = {code: tuple(codes) for code, codes in points.items() if not all(c.startswith(NUMBERED) for c in codes)}
+        found = {code: tuple(codes) for code, codes in points.items() if any(not c.startswith(NUMBERED) for c in codes)}
         found |= {label.name: (*label.keypoints, *(c for c in found.get(label.name, ()) if c not in label.keypoints)) for label in declared or () if label.keypoints}
         labels_read = [label.replace(keypoints=found.get(label.name)) for label in declared or ()]
         known = {label.name for label in labels_read}
-        labels_read += [Label(key=code, name=code, keypoints=codes) for code, codes in found.items() if code not in known]
-        order = {code: found.get(code, tuple(codes)) for code, codes in points.items()} | found
+        if found:
+            new = (code for code in points if code not in known)
+            labels_read += [Label(key=code, name=code, keypoints=found.get(code)) for code in new]
+        order = {code: found.get(code, tuple(codes)) for code, codes in points.items() if codes} | found
         if most > 1:
             context.report.problem(
                 f"{OWNER}.labels", f"assets with up to {most} labels", path, severity="info", action="each is a layer"

@@ -53,6 +53,7 @@ from pydantic import Field
 from labelglot_label_studio.config import FILE, IMAGE, MADE, OWNER, TEXT, find_config, read_config, write_config
 from labelglot_label_studio.minimal import is_minimal, tasks_of
 from labelglot_label_studio.results import ResultReader, ResultWriter, stated_size
+from labelglot_label_studio.video import KIND, by_frame, is_video
 
 DOCUMENT = "tasks.json"
 TASK = ("id", "data", "annotations", "completions", "predictions", "meta")
@@ -61,7 +62,9 @@ HASH = 8
 
 
 class Record(NamedTuple):
-    """One image of a task. ``name``: what it is looked up by; ``page``: which of several images of the task."""
+    """One image of a task. ``name``: what it is looked up by; ``page``: which of several images of the task; ``frame``:
+    which of a video.
+    """
 
     data: bytes
     place: str
@@ -69,6 +72,7 @@ class Record(NamedTuple):
     written: str
     key: str
     page: int | None
+    frame: int | None = None
 
 
 class Shared(NamedTuple):
@@ -192,6 +196,7 @@ class LabelStudio(Document):
             )  # fmt: skip
         aliases = {label.extra[OWNER]["alias"]: label.name for label in (config.labels if config else ()) if label.extra}
         info = Info(extra={OWNER: {"config": config.text}}) if config and MADE not in config.text else None
+        records = [each for record in records for each in _frames(record, context.report)]
         names = [record.name for record in records]
         return Content(records, config.labels if config else None, info, Shared(layered, sets, aliases), names)
 
@@ -215,7 +220,7 @@ class LabelStudio(Document):
         tags: list[Tag] = []
         kept: list[dict[str, Any]] = []
         for found, result in zip(sets, results, strict=True):
-            reader = ResultReader(size, found["layer"], shared.names, where.path, report)
+            reader = ResultReader(size, found["layer"], shared.names, where.path, report, record.frame is not None)
             said = reader.read(result, f"{record.place}.{found['at']}.result")
             annotations += said.annotations
             tags += said.tags
@@ -238,6 +243,12 @@ class LabelStudio(Document):
             meta.pop(name, None)
         if meta:
             extra["meta"] = meta
+        if record.frame is not None:
+            return Sample(
+                path=f"{where.path}#frame={record.frame}", size=size, units="pixels" if size else "relative", tags=tuple(tags),
+                annotations=tuple(annotations), sequence=where.path, frame=record.frame, attributes=attributes,
+                extra={OWNER: extra} if extra else {},
+            )  # fmt: skip
         uri = where.uri if where.uri is not None or record.name == record.written else record.written
         return Sample(
             path=where.path, uri=None if uri is None else record.written, image=where.image, size=size,
@@ -327,6 +338,27 @@ def _records(
         if hashed and (counts[name] > 1 or context.image(uploaded) is not None):
             name = uploaded
         yield Record(data, place, name, written, key, page)
+
+
+def _frames(record: Record, report: Report) -> Iterator[Record]:
+    """The image itself, or the frames of a video that show something."""
+    task: dict[str, Any] = json.load(record.data, record.place, dict) if f'"{KIND}"'.encode() in record.data else {}
+    sets = {key: [json.fields(each) for each in json_list(task.get(key))] for key in ("annotations", "completions", "predictions")}
+    if not any(is_video(json_list(each.get("result"))) for listed in sets.values() for each in listed):
+        yield record
+        return
+    frames: dict[int, dict[str, list[Any]]] = {}
+    for key, listed in sets.items():
+        for position, each in enumerate(listed):
+            for frame, results in by_frame(json_list(each.get("result")), f"{record.place}.{key}[{position}].result", report).items():
+                frames.setdefault(frame, {}).setdefault(key, []).append({**each, "result": results})
+    report.problem(
+        f"{OWNER}.frames", f"a video, {len(frames)} of its frames show something", record.place, severity="info",
+        action="each of these is an image",
+    )  # fmt: skip
+    for frame, found in sorted(frames.items()):
+        kept = {"data": task.get("data"), "annotations": [], **found}
+        yield record._replace(data=json.dump(kept), place=f"{record.place}#frame={frame}", frame=frame)
 
 
 def _pages(data: Mapping[str, Any], keys: Sequence[str]) -> Iterator[tuple[str, int | None, str]]:

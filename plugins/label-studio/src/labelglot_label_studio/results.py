@@ -78,10 +78,13 @@ def stated_size(results: Sequence[Any]) -> Size:
 
 
 class ResultReader:
-    """Reads the results of one image. ``names``: alias -> class."""
+    """Reads the results of one image. ``names``: alias -> class; ``tracks``: ids of regions are those of tracks."""
 
-    def __init__(self, size: Size, layer: str | None, names: Mapping[str, str], key: str, report: Report) -> None:
+    def __init__(
+        self, size: Size, layer: str | None, names: Mapping[str, str], key: str, report: Report, tracks: bool = False
+    ) -> None:
         self.size, self.layer, self.names, self.key, self.report = size, layer, names, key, report
+        self.tracks = tracks
 
     def read(self, results: Sequence[Any], place: str) -> Found:
         """Regions first, then what is said about them or about the image."""
@@ -207,6 +210,8 @@ class ResultReader:
     def _annotations(self, region: dict[str, Any], place: str) -> Iterator[Annotation]:
         labels = [self.names.get(label, label) for label in region.pop("labels")]
         extra = region.pop("extra")
+        if self.tracks:
+            region["track"] = region.pop("id")
         annotation = Annotation(**region, layer=self.layer, extra={OWNER: extra} if extra else {})
         if len(labels) > 1:
             self.report.problem(

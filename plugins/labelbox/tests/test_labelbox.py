@@ -140,10 +140,16 @@ def test_the_global_key_need_not_be_a_file():
     assert sample.path == "x/a.jpg" and sample.uri == "https://example.com/x/a.jpg?sig=1"
 
 
-def test_videos_are_reported():
-    label = {"annotations": {"frames": {"1": {"objects": {}}}}}
-    (sample,), report = opened(row(projects={"p": {"labels": [label]}}))
-    assert codes(report) == {"labelbox.video": 1} and sample.annotations is None
+def test_frames_of_videos():
+    def shown(left):
+        return {"objects": {"f1": box(left=left, annotation_kind="VideoBoundingBox")}, "classifications": []}
+
+    label = {"id": "l", "annotations": {"frames": {"2": shown(5), "1": shown(1), "9": {"objects": {}}, "x": {}}, "segments": {}}}
+    samples, report = opened(row(projects={"p": {"name": "n", "labels": [label]}}, key="a.mp4"))
+    assert [(s.path, s.sequence, s.frame) for s in samples] == [("a.mp4#frame=0", "a.mp4", 0), ("a.mp4#frame=1", "a.mp4", 1)]
+    assert [(a.track, a.id, a.box) for s in samples for a in s.annotations] == [("f1", None, (1, 2, 4, 6)), ("f1", None, (5, 2, 8, 6))]
+    assert codes(report) == {"labelbox.frames": 1} and all(s.size == (20, 10) for s in samples)
+    assert "annotation_kind" not in str(samples[0].annotations[0].extra)
 
 
 def test_layers_of_other_formats_become_labels():

@@ -60,11 +60,12 @@ CLASS, CAPTION = "class", "caption"
 
 
 class Record(NamedTuple):
-    """A row, encoded; ``name``: what its image is looked up by."""
+    """A row, encoded; ``name``: what its image is looked up by; ``frame``: of a video, from 0."""
 
     name: str
     place: str
     data: bytes
+    frame: int | None = None
 
 
 class Labelbox(Document):
@@ -131,7 +132,15 @@ class Labelbox(Document):
                 context.report.problem(f"{OWNER}.row", "the row names no image", place, severity="error", raw=row, action="skipped")
                 continue
             most = max(most, len(list(_sets(row, context.options))))
-            records.append(Record(name, place, json.dump(row)))
+            frames = _frames(row)
+            if frames is None:
+                records.append(Record(name, place, json.dump(row)))
+                continue
+            context.report.problem(
+                f"{OWNER}.frames", f"a video, {len(frames)} of its frames show something", place, severity="info",
+                action="each of these is an image",
+            )  # fmt: skip
+            records += [Record(name, f"{place}#frame={frame}", json.dump(said), frame) for frame, said in frames.items()]
         if most > 1:
             context.report.problem(
                 f"{OWNER}.labels", f"rows with up to {most} labels", path, severity="info",
@@ -147,7 +156,7 @@ class Labelbox(Document):
         about, media = json.fields(row.get("data_row")), json.fields(row.get("media_attributes"))
         real = None if where.image is None else image_size(where.image)
         size = real or json.size(media)
-        reader = _Reader(size, where.path, context, report)
+        reader = _Reader(size, where.path, context, report, record.frame is not None)
         annotations: list[Annotation] | None = None
         tags: list[Tag] = []
         kept: list[dict[str, Any]] = []
@@ -155,8 +164,6 @@ class Labelbox(Document):
             layer = _layer(label, shared)
             said = json.fields(label.get("annotations"))
             place = f"{record.place}.projects.{project}"
-            if "frames" in said:
-                report.problem(f"{OWNER}.video", "a label of a video", place, severity="error", key=where.path, action="skipped")
             tags += reader.tags(said.get("classifications"), layer, place)
             if "objects" in said:
                 objects = reader.objects(said["objects"], layer, place)
@@ -182,6 +189,12 @@ class Labelbox(Document):
             "metadata_fields": further,
         }
         extra |= {k: v for k, v in rest.items() if v}
+        if record.frame is not None:
+            return Sample(
+                path=f"{where.path}#frame={record.frame}", size=size, sequence=where.path, frame=record.frame, tags=tuple(tags),
+                splits=() if split_said is None else (split_said,), extra={OWNER: extra} if extra else {},
+                annotations=None if annotations is None else tuple(annotations),
+            )  # fmt: skip
         return Sample(
             path=where.path, id=about["id"] if isinstance(about.get("id"), str) else None, image=where.image, size=size,
             uri=uri if isinstance(uri, str) and uri != where.path else None, splits=() if split_said is None else (split_said,),
@@ -271,6 +284,33 @@ def _sets(row: Mapping[str, Any], options: Any) -> Iterator[tuple[str, dict[str,
                 yield key, label
 
 
+def _frames(row: Mapping[str, Any]) -> dict[int, dict[str, Any]] | None:
+    """A row for each frame of a video that shows something, ``None`` if the row is no video."""
+    found: dict[int, dict[str, list[Any]]] = {}
+    is_video = False
+    projects = json.fields(row.get("projects"))
+    for key, project in projects.items():
+        labels = json.fields(project).get("labels")
+        for label in labels if isinstance(labels, list) else ():
+            frames = json.fields(json.fields(label).get("annotations")).get("frames")
+            is_video = is_video or isinstance(frames, dict)
+            for number, said in json.fields(frames).items():
+                about = json.fields(said)
+                if not number.isdecimal() or not number.isascii() or len(number) > 9 or number == "0":
+                    continue
+                objects = about.get("objects")
+                listed = [{"feature_id": id_, **json.fields(o)} for id_, o in objects.items()] if isinstance(objects, dict) else objects
+                now = {"objects": listed or [], "classifications": about.get("classifications") or []}
+                if any(now.values()):
+                    kept = {k: label[k] for k in ("id", "label_details") if k in label}
+                    found.setdefault(int(number) - 1, {}).setdefault(key, []).append({**kept, "annotations": now})
+    if not is_video:
+        return None
+    return {
+        frame: {**row, "projects": {key: {"labels": labels} for key, labels in said.items()}} for frame, said in sorted(found.items())
+    }  # fmt: skip
+
+
 def _image_name(about: Mapping[str, Any], context: ReadContext) -> str | None:
     """What the image of a row is called: the first name that leads to a file, else the first that is one."""
     names = [about.get(key) for key in ("global_key", "external_id")]
@@ -304,10 +344,12 @@ def _split(fields: Any) -> tuple[str | None, list[Any]]:
 
 
 class _Reader:
-    """Reads what the labels of one row say."""
+    """Reads what the labels of one row say. ``tracks``: ids of objects are those of tracks."""
 
-    def __init__(self, size: tuple[int, int] | None, key: str, context: ReadContext, report: Report) -> None:
-        self.size, self.key, self.context, self.report = size, key, context, report
+    def __init__(
+        self, size: tuple[int, int] | None, key: str, context: ReadContext, report: Report, tracks: bool = False
+    ) -> None:
+        self.size, self.key, self.context, self.report, self.tracks = size, key, context, report, tracks
 
     def objects(self, items: Any, layer: str | None, place: str) -> Iterable[Annotation]:
         listed = items if isinstance(items, list) else [items]
@@ -332,11 +374,14 @@ class _Reader:
         if raw:
             extra["classifications"] = raw
         kind = item.get("annotation_kind")
+        kind = kind.replace("Video", "Image", 1) if self.tracks and isinstance(kind, str) else kind
+        id_ = id_ if isinstance(id_, str) else None
         if kind not in (None, KINDS.get("box" if shape is None else shape.kind)):
             extra["annotation_kind"] = kind
         return Annotation(
             label=name if isinstance(name, str) and name else None, box=box, shape=shape, layer=layer, attributes=attributes,
-            id=id_ if isinstance(id_, str) else None, score=None if score is None else json.finite(score, "confidence"),
+            id=None if self.tracks else id_, track=id_ if self.tracks else None,
+            score=None if score is None else json.finite(score, "confidence"),
             extra={OWNER: extra} if extra else {},
         )  # fmt: skip
 

@@ -1,14 +1,18 @@
 """Label Studio: percent, turns about a corner, brush strokes, several annotators, and how images are addressed."""
 
+import csv
+import io
 import json
 import math
 from collections import Counter
 from pathlib import Path
 
 import labelglot as lg
+import numpy as np
 import pytest
 from labelglot.engine.convert import read, write
-from labelglot.geometry import encode_string
+from labelglot.geometry import decode_string, encode_string, mask_area
+from labelglot.images import encode_alpha, to_data_url
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Ellipse, Mask, Points, Polygon, Polyline, RotatedBox, Sample, Tag
 from labelglot.storage import MemorySource, MemoryTarget
@@ -126,6 +130,15 @@ def test_brush_strokes_return_and_only_alpha_counts():
         read_mask([0, 0, 0, 48, 57], 4, 3)
     with pytest.raises(lg.LabelglotError, match="bytes"):
         read_mask([300], 4, 3)
+
+
+def test_brush_strokes_of_old_exports_are_images():
+    bitmap = np.zeros((100, 200), dtype=bool)
+    bitmap[2:4, 5:9] = True
+    stroke = {**rectangle(0, 0, 1, 1), "type": "brushlabels", "value": {"maskDataURL": to_data_url(encode_alpha(bitmap)), "brushlabels": ["cat"]}}
+    small = {**stroke, "value": {"maskDataURL": to_data_url(encode_alpha(bitmap[:50]))}}
+    (sample,), report = opened(task(stroke, small))
+    assert [mask_area(decode_string(a.shape.rle)) for a in sample.annotations] == [8] and codes(report) == {"label-studio.region": 1}
 
 
 def test_an_open_polygon_is_a_line():
@@ -321,6 +334,20 @@ def test_one_file_per_task_and_json_min():
     assert sample.annotations[0].box == (0, 0, 10, 5) and [t.label for t in sample.tags] == ["sunny", "warm"]
     (sample,), report = opened(record, {**record, "annotator": 2, "annotation_id": 10})
     assert [a.layer for a in sample.annotations] == ["1", "2"] and codes(report) == {"label-studio.annotators": 1}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_tables(suffix):
+    flat = {"x": 0, "y": 0, "width": 50, "height": 50, "rotation": 0, "rectanglelabels": ["cat"], "original_width": 20, "original_height": 10}
+    record = {"image": "a.jpg", "id": 4, "label": json.dumps([flat]), "note": "[x", "annotator": 1, "annotation_id": 9, "lead_time": 3.5}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, record, delimiter="," if suffix == "csv" else "\t")
+    writer.writeheader()
+    writer.writerow(record)
+    source = MemorySource({f"export.{suffix}": text.getvalue().encode()})
+    assert FORMAT.detect(source).confidence == 0.9
+    (sample,) = read(source, format=FORMAT)
+    assert sample.annotations[0].box == (0, 0, 10, 5) and sample.id == 4 and sample.attributes == {"note": "[x"}
 
 
 @real

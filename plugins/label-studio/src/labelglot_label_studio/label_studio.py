@@ -51,7 +51,7 @@ from labelglot.wire.xml import XML_TEXT
 from pydantic import Field
 
 from labelglot_label_studio.config import FILE, IMAGE, MADE, OWNER, TEXT, find_config, read_config, write_config
-from labelglot_label_studio.minimal import is_minimal, tasks_of
+from labelglot_label_studio.minimal import from_table, is_minimal, is_table, tasks_of
 from labelglot_label_studio.results import ResultReader, ResultWriter, stated_size
 from labelglot_label_studio.video import KIND, by_frame, is_video
 
@@ -154,11 +154,11 @@ class LabelStudio(Document):
         return holds.replace(labels=LabelHolds(names=names, required=False, unused=False, order="appearance"))
 
     def detect(self, source: Source) -> Match | None:
-        matches = [match for name in source.match("*.json")[:20] if (match := _evidence(source, name)) is not None]
+        matches = [match for name in _names(source)[:20] if (match := _evidence(source, name)) is not None]
         return max(matches, key=lambda match: match.confidence, default=None)
 
     def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = context.source.match("*.json")
+        names = _names(context.source)
         return [(name, None) for name in [n for n in names if _evidence(context.source, n)] or names]
 
     def read(self, context: ReadContext) -> Dataset:
@@ -166,7 +166,11 @@ class LabelStudio(Document):
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         data = json.unmark(data)
-        parts = [data] if data.lstrip()[:1] == b"{" else json.load_parts(data, path)
+        parts: Sequence[Any] = [data]
+        if not path.lower().endswith(".json"):
+            parts = from_table(path, data)
+        elif data.lstrip()[:1] != b"{":
+            parts = json.load_parts(data, path)
         config = find_config(context.source, path.rpartition("/")[0])
         heads: list[tuple[bytes, str, _Head]] = []
         for position, part in enumerate(tasks_of(parts, path, context.report)):
@@ -529,7 +533,14 @@ def _config(context: WriteContext, used: Sequence[Sequence[str]]) -> str:
     return write_config(context.labels, kinds, "tags" in flat, "captions" in flat, fields)
 
 
+def _names(source: Source) -> list[str]:
+    return [name for pattern in ("*.json", "*.csv", "*.tsv") for name in source.match(pattern)]
+
+
 def _evidence(source: Source, name: str) -> Match | None:
+    if not name.lower().endswith(".json"):
+        found = is_table(name, source.head(name, 1 << 12))
+        return Match(0.9, f"{name} is a table of annotations of Label Studio") if found else None
     value = json.peek(source.head(name, 1 << 15))
     items = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
     if not items:

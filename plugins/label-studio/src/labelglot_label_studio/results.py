@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labelglot.conventions import Rotation
-from labelglot.geometry import is_rotated_box, signed_area
+from labelglot.geometry import encode_string, from_bitmap, is_rotated_box, signed_area
+from labelglot.images import decode_alpha, from_data_url
 from labelglot.plugin import (
     PERCENT_XYWH,
     Annotation,
@@ -50,7 +51,7 @@ VALUE: Mapping[str, tuple[str, ...]] = {
     "polygon": ("points", "closed"),
     "ellipse": ("x", "y", "radiusX", "radiusY", "rotation"),
     "keypoint": ("x", "y", "width"),
-    "brush": ("format", "rle"),
+    "brush": ("format", "rle", "maskDataURL"),
 }
 """Fields of the value of each kind of region, apart from its labels."""
 FIELDS = ("choices", "taxonomy", "textarea", "number", "rating")
@@ -257,6 +258,11 @@ def geometry(kind: str, value: Mapping[str, Any], size: Size) -> tuple[Box | Non
         return None, Ellipse(cx=cx, cy=cy, rx=rx, ry=ry, angle=math.radians(turn))
     if kind == "keypoint":
         return None, Points(points=PERCENT.read_points(take("x", "y"), size))
+    if kind == "brush" and isinstance(value.get("maskDataURL"), str):
+        bitmap = decode_alpha(from_data_url(value["maskDataURL"]))
+        if size not in (None, bitmap.shape[::-1]):
+            raise LabelglotError(f"a mask of {bitmap.shape[1]} x {bitmap.shape[0]} pixels on an image of {size}")
+        return None, Mask(width=bitmap.shape[1], height=bitmap.shape[0], rle=encode_string(from_bitmap(bitmap)))
     if kind == "brush":
         packed = value.get("rle")
         if not isinstance(packed, list) or size is None:

@@ -43,7 +43,12 @@ def vertices(*xy):
 
 
 def task(*annotations, **more):
-    made = {"task_id": "t", "type": "imageannotation", "params": {"attachment": "a.jpg"}, "response": {"annotations": list(annotations)}}
+    made = {
+        "task_id": "t",
+        "type": "imageannotation",
+        "params": {"attachment": "a.jpg"},
+        "response": {"annotations": list(annotations)},
+    }
     return made | more
 
 
@@ -62,14 +67,26 @@ def test_the_example_reads_with_exact_values():
     dataset = lg.read(DATA)
     first, second, third = dataset
     assert (first.path, first.uri, first.id) == ("street/0001.png", "https://example.com/street/0001.png", "t-001")
-    assert first.attributes == {"weather": "rain", "signs": ("stop", "yield")} and [t.label for t in first.tags] == ["street", "day"]
+    assert first.attributes == {"weather": "rain", "signs": ("stop", "yield")} and [t.label for t in first.tags] == [
+        "street",
+        "day",
+    ]
     bus, road, sign, lane, lamp, car = first.annotations
     assert bus.box == (12, 8.5, 72, 30.5) and bus.attributes == {"moving": "yes"} and bus.id == "u1"
     assert road.shape == Polygon.of((0, 90, 100, 90, 50, 40)) and lane.shape == Polyline(points=(1, 2, 3, 4))
     assert sign.shape == RotatedBox(corners=(25, 15, 25, 35, 15, 35, 15, 15)) and lamp.shape == Points(points=(5, 6))
     assert car.label == "car" and car.shape is car.box is None
     parents = {label.name: label.parent for label in dataset.complete().labels}
-    assert parents == {"bus": "vehicle", "car": "vehicle", "sign": None, "road": None, "lane": None, "lamp": None, "street": None, "day": None}
+    assert parents == {
+        "bus": "vehicle",
+        "car": "vehicle",
+        "sign": None,
+        "road": None,
+        "lane": None,
+        "lamp": None,
+        "street": None,
+        "day": None,
+    }
     assert second.annotations is None and third.annotations == ()
 
 
@@ -86,8 +103,15 @@ def test_a_turn_without_vertices_is_about_the_centre_and_clockwise():
 def test_types_that_are_not_stated():
     plain = {"label": "c", "vertices": vertices(0, 0, 5, 0, 5, 5, 0, 0)}
     old = {k: v for k, v in box().items() if k != "type"}
-    (sample,), _ = opened(task(old, plain, {"label": "c", "x": 1, "y": 2}, type="annotation", params={"attachment": "a.jpg"}) | {"type": None})
-    assert [a.shape or a.box for a in sample.annotations] == [(1, 2, 4, 6), Polygon.of((0, 0, 5, 0, 5, 5)), Points(points=(1, 2))]
+    (sample,), _ = opened(
+        task(old, plain, {"label": "c", "x": 1, "y": 2}, type="annotation", params={"attachment": "a.jpg"})
+        | {"type": None}
+    )
+    assert [a.shape or a.box for a in sample.annotations] == [
+        (1, 2, 4, 6),
+        Polygon.of((0, 0, 5, 0, 5, 5)),
+        Points(points=(1, 2)),
+    ]
     (sample,), _ = opened(task({"label": "c", "vertices": vertices(0, 0, 5, 5)}, type="lineannotation"))
     assert sample.annotations[0].shape == Polyline(points=(0, 0, 5, 5))
 
@@ -100,15 +124,28 @@ def test_ends_of_the_axes_in_either_order(order):
 
 
 def test_bad_annotations_among_good_ones():
-    bad = [7, box(left="1"), {"type": "polygon", "vertices": []}, {"type": "mystery"}, {"type": "ellipse", "vertices": vertices(1, 2)}]
-    (sample, other), report = opened(task(*bad, box(label=None)), 5, {"params": {}}, task(params={"attachment": "b.jpg"}, response={"annotations": {"url": "x"}}))
+    bad = [
+        7,
+        box(left="1"),
+        {"type": "polygon", "vertices": []},
+        {"type": "mystery"},
+        {"type": "ellipse", "vertices": vertices(1, 2)},
+    ]
+    (sample, other), report = opened(
+        task(*bad, box(label=None)),
+        5,
+        {"params": {}},
+        task(params={"attachment": "b.jpg"}, response={"annotations": {"url": "x"}}),
+    )
     assert [a.label for a in sample.annotations] == [None] and other.annotations is None
     assert codes(report) == {"scale-ai.object": 5, "scale-ai.task": 2, "scale-ai.response": 1}
 
 
 def test_several_tasks_about_one_image_stay_apart():
     (one, two), report = opened(task(box()), task(box(), task_id="u"), **{"a.jpg": png(20, 10)})
-    assert (one.path, two.path, two.size) == ("a.jpg", "a-u.jpg", (20, 10)) and codes(report) == {"scale-ai.duplicate": 1}
+    assert (one.path, two.path, two.size) == ("a.jpg", "a-u.jpg", (20, 10)) and codes(report) == {
+        "scale-ai.duplicate": 1
+    }
     back = list(load(store(Dataset([one, two], ["c"]), FORMAT)[0], FORMAT)[0])
     assert [s.path for s in back] == ["a.jpg", "a-u.jpg"]
 
@@ -136,13 +173,23 @@ def test_segmentations(extended, tmp_path):
         data = (tmp_path / "m.png").read_bytes()
     else:
         data = encode_gray(NUMBERS)
-    combined = {"image": "https://x/c.png", "extendedIndexedImage" if extended else "indexedImage": "https://x.example.com/masks/m.png?s"}
+    combined = {
+        "image": "https://x/c.png",
+        "extendedIndexedImage" if extended else "indexedImage": "https://x.example.com/masks/m.png?s",
+    }
     response = {"labelMapping": MAPPING, "annotations": {"combined": combined}}
     (sample,), report = opened(task(type="segmentannotation", response=response), **{"masks/m.png": data})
-    assert [(a.label, mask_area(decode_string(a.shape.rle))) for a in sample.annotations] == [("road", 3), ("car", 4), ("car", 0)]
+    assert [(a.label, mask_area(decode_string(a.shape.rle))) for a in sample.annotations] == [
+        ("road", 3),
+        ("car", 4),
+        ("car", 0),
+    ]
     assert codes(report) == {"scale-ai.label": 1} and isinstance(sample.annotations[0].shape, Mask)
     (sample,), report = opened(task(type="segmentannotation", response=response))
-    assert [a.shape for a in sample.annotations] == [None] * 3 and codes(report) == {"scale-ai.mask": 1, "scale-ai.label": 1}
+    assert [a.shape for a in sample.annotations] == [None] * 3 and codes(report) == {
+        "scale-ai.mask": 1,
+        "scale-ai.label": 1,
+    }
     (written,) = json.loads(store(Dataset([sample], ["road", "car"]), FORMAT)[0]["tasks.json"])
     assert written["type"] == "imageannotation" and "labelMapping" not in written["response"]
 
@@ -155,9 +202,15 @@ def test_classes_without_objects():
 
 
 def test_what_is_written_asks_for_all_classes():
-    labels = [Label(key="bus", name="bus", parent="vehicle"), Label(key="sign", name="sign"), Label(key="car", name="car", parent="vehicle")]
+    labels = [
+        Label(key="bus", name="bus", parent="vehicle"),
+        Label(key="sign", name="sign"),
+        Label(key="car", name="car", parent="vehicle"),
+    ]
     objects = tuple(Annotation(label=label.key, box=(0, 0, 1, 1)) for label in labels)
-    (written,) = json.loads(store(Dataset([Sample(path="a.jpg", annotations=objects)], labels), FORMAT)[0]["tasks.json"])
+    (written,) = json.loads(
+        store(Dataset([Sample(path="a.jpg", annotations=objects)], labels), FORMAT)[0]["tasks.json"]
+    )
     assert written["params"]["geometries"] == {
         "box": {"objects_to_annotate": [{"choice": "vehicle", "subchoices": ["bus", "car"]}, "sign"]}
     }

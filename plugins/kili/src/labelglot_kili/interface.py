@@ -53,8 +53,11 @@ def write_interface(labels: Sequence[Label], tools: Iterable[str], tags: bool) -
     }  # fmt: skip
     if tags:
         jobs[CLASSES] = {
-            "content": {"categories": categories, "input": "checkbox"}, "mlTask": "CLASSIFICATION", "required": 0, "isChild": False,
-        }  # fmt: skip
+            "content": {"categories": categories, "input": "checkbox"},
+            "mlTask": "CLASSIFICATION",
+            "required": 0,
+            "isChild": False,
+        }
     return json.dump_lines({"jobs": jobs})
 
 

@@ -198,7 +198,9 @@ class LabelStudio(Document):
                 f"{OWNER}.annotators", f"{many} tasks have several annotations", path, severity="info",
                 action="all are read, each as a layer; choose with annotator=...",
             )  # fmt: skip
-        aliases = {label.extra[OWNER]["alias"]: label.name for label in (config.labels if config else ()) if label.extra}
+        aliases = {
+            label.extra[OWNER]["alias"]: label.name for label in (config.labels if config else ()) if label.extra
+        }
         info = Info(extra={OWNER: {"config": config.text}}) if config and MADE not in config.text else None
         records = [each for record in records for each in _frames(record, context.report)]
         names = [record.name for record in records]
@@ -249,10 +251,16 @@ class LabelStudio(Document):
             extra["meta"] = meta
         if record.frame is not None:
             return Sample(
-                path=f"{where.path}#frame={record.frame}", size=size, units="pixels" if size else "relative", tags=tuple(tags),
-                annotations=tuple(annotations), sequence=where.path, frame=record.frame, attributes=attributes,
+                path=f"{where.path}#frame={record.frame}",
+                size=size,
+                units="pixels" if size else "relative",
+                tags=tuple(tags),
+                annotations=tuple(annotations),
+                sequence=where.path,
+                frame=record.frame,
+                attributes=attributes,
                 extra={OWNER: extra} if extra else {},
-            )  # fmt: skip
+            )
         uri = where.uri if where.uri is not None or record.name == record.written else record.written
         return Sample(
             path=where.path, uri=None if uri is None else record.written, image=where.image, size=size,
@@ -286,7 +294,11 @@ class LabelStudio(Document):
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         yield from super().assemble(context, pieces)
         if context.single is None:
-            used = [json.load(slot.partition("#")[2].encode(), slot, list[str]) for slot in pieces.slots() if slot.startswith(f"{FILE}#")]
+            used = [
+                json.load(slot.partition("#")[2].encode(), slot, list[str])
+                for slot in pieces.slots()
+                if slot.startswith(f"{FILE}#")
+            ]
             yield File(FILE, _config(context, used).encode())
 
     def _task(self, sample: Sample, writer: ResultWriter, context: WriteContext) -> dict[str, Any]:
@@ -316,9 +328,7 @@ class LabelStudio(Document):
         }  # fmt: skip
 
 
-def _records(
-    heads: Sequence[tuple[bytes, str, _Head]], keys: Sequence[str], context: ReadContext
-) -> Iterator[Record]:
+def _records(heads: Sequence[tuple[bytes, str, _Head]], keys: Sequence[str], context: ReadContext) -> Iterator[Record]:
     """The images of all tasks, each under a name of its own where Label Studio's prefix alone tells them apart."""
     found: list[tuple[bytes, str, str, str, int | None, str | None]] = []
     for data, place, head in heads:
@@ -347,14 +357,19 @@ def _records(
 def _frames(record: Record, report: Report) -> Iterator[Record]:
     """The image itself, or the frames of a video that show something."""
     task: dict[str, Any] = json.load(record.data, record.place, dict) if f'"{KIND}"'.encode() in record.data else {}
-    sets = {key: [json.fields(each) for each in json_list(task.get(key))] for key in ("annotations", "completions", "predictions")}
+    sets = {
+        key: [json.fields(each) for each in json_list(task.get(key))]
+        for key in ("annotations", "completions", "predictions")
+    }
     if not any(is_video(json_list(each.get("result"))) for listed in sets.values() for each in listed):
         yield record
         return
     frames: dict[int, dict[str, list[Any]]] = {}
     for key, listed in sets.items():
         for position, each in enumerate(listed):
-            for frame, results in by_frame(json_list(each.get("result")), f"{record.place}.{key}[{position}].result", report).items():
+            for frame, results in by_frame(
+                json_list(each.get("result")), f"{record.place}.{key}[{position}].result", report
+            ).items():
                 frames.setdefault(frame, {}).setdefault(key, []).append({**each, "result": results})
     report.problem(
         f"{OWNER}.frames", f"a video, {len(frames)} of its frames show something", record.place, severity="info",
@@ -374,7 +389,9 @@ def _pages(data: Mapping[str, Any], keys: Sequence[str]) -> Iterator[tuple[str, 
             yield key, None, data[key]
             return
     for key, value in data.items():
-        urls = [json.fields(v).get("url", json.fields(v).get(IMAGE, v)) for v in value] if isinstance(value, list) else []
+        urls = (
+            [json.fields(v).get("url", json.fields(v).get(IMAGE, v)) for v in value] if isinstance(value, list) else []
+        )
         named = [url for url in urls if isinstance(url, str) and url]
         if named and len(named) == len(urls):
             yield from ((key, number, url) for number, url in enumerate(named))

@@ -45,7 +45,17 @@ from labelglot_label_studio.config import CAPTION, CHOICE, CONTROLS, IMAGE, OWNE
 Size = tuple[int, int] | None
 PERCENT = Convention(unit="percent")
 TURNED = Rotation(form="xywh", pivot="top_left")
-COMMON = ("id", "from_name", "to_name", "type", "value", "original_width", "original_height", "origin", "image_rotation")
+COMMON = (
+    "id",
+    "from_name",
+    "to_name",
+    "type",
+    "value",
+    "original_width",
+    "original_height",
+    "origin",
+    "image_rotation",
+)
 VALUE: Mapping[str, tuple[str, ...]] = {
     "rectangle": ("x", "y", "width", "height", "rotation"),
     "polygon": ("points", "closed"),
@@ -143,9 +153,12 @@ class ResultReader:
                 extra[name] = item[name]
         if "image_rotation" in extra:
             self.report.problem(
-                f"{OWNER}.image_rotation", f"the image was turned by {item['image_rotation']} degrees in the editor", place,
-                key=self.key, action="coordinates are read as they stand",
-            )  # fmt: skip
+                f"{OWNER}.image_rotation",
+                f"the image was turned by {item['image_rotation']} degrees in the editor",
+                place,
+                key=self.key,
+                action="coordinates are read as they stand",
+            )
         if odd:
             extra["value"] = odd
         score, parent, id_ = item.get("score"), item.get("parentID"), item.get("id")
@@ -324,7 +337,7 @@ class ResultWriter:
         return alias if isinstance(alias, str) else self.context.name(key)
 
     def objects(self, annotations: Sequence[tuple[int, Annotation]]) -> Iterator[dict[str, Any]]:
-        """The results of objects, each with its position in the sample. Objects alike but for the class are one region."""
+        """The results of objects, each with its position in the sample. Those alike but for the class are one region."""
         last: tuple[Annotation, dict[str, Any]] | None = None
         for position, a in annotations:
             if last is not None and None not in (a.id, a.label) and a.replace(label=None) == last[0]:
@@ -344,10 +357,18 @@ class ResultWriter:
         if a.label is not None:
             value[f"{kind}labels"] = [self._label(a.label)]
         return {
-            "id": a.id or f"{MADE}{position + 1}", "from_name": CONTROLS[kind][1], "to_name": IMAGE, "type": kind if a.label is None else f"{kind}labels",
-            "origin": "manual", **self.stated, "image_rotation": 0, "value": value,
-            **({} if a.score is None else {"score": a.score}), **({} if a.parent is None else {"parentID": a.parent}), **extra,
-        }  # fmt: skip
+            "id": a.id or f"{MADE}{position + 1}",
+            "from_name": CONTROLS[kind][1],
+            "to_name": IMAGE,
+            "type": kind if a.label is None else f"{kind}labels",
+            "origin": "manual",
+            **self.stated,
+            "image_rotation": 0,
+            "value": value,
+            **({} if a.score is None else {"score": a.score}),
+            **({} if a.parent is None else {"parentID": a.parent}),
+            **extra,
+        }
 
     def draw(self, a: Annotation, position: int) -> tuple[str, dict[str, Any]]:
         """Kind and value of a region."""
@@ -400,9 +421,16 @@ class ResultWriter:
             value = {**place, "text" if kind == "textarea" else kind: _spelled(kind, said)}
             self.controls.setdefault(name, kind)
             yield {
-                "id": region["id"], "from_name": name, "to_name": region["to_name"], "type": kind, "origin": "manual", **self.stated,
-                "image_rotation": 0, "value": value, **more,
-            }  # fmt: skip
+                "id": region["id"],
+                "from_name": name,
+                "to_name": region["to_name"],
+                "type": kind,
+                "origin": "manual",
+                **self.stated,
+                "image_rotation": 0,
+                "value": value,
+                **more,
+            }
 
     def tag(self, tags: Sequence[Tag], number: int) -> dict[str, Any]:
         """One result of tags that differ in what they say only."""
@@ -411,10 +439,15 @@ class ResultWriter:
         kind = "textarea" if first.text is not None else extra.pop("type", "choices")
         texts = tuple(self._label(t.label or "") if t.text is None else t.text for t in tags)
         return {
-            "id": f"image-{number}", "from_name": CAPTION if kind == "textarea" else CHOICE, "to_name": IMAGE, "type": kind,
-            "origin": "manual", "value": {"text" if kind == "textarea" else kind: _spelled(kind, texts)},
-            **({} if first.score is None else {"score": first.score}), **extra,
-        }  # fmt: skip
+            "id": f"image-{number}",
+            "from_name": CAPTION if kind == "textarea" else CHOICE,
+            "to_name": IMAGE,
+            "type": kind,
+            "origin": "manual",
+            "value": {"text" if kind == "textarea" else kind: _spelled(kind, texts)},
+            **({} if first.score is None else {"score": first.score}),
+            **extra,
+        }
 
 
 def _spelled(kind: str, said: Attribute) -> Any:

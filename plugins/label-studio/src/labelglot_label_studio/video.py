@@ -56,7 +56,11 @@ def _frames(value: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, float]]]:
     if not keys:
         raise LabelglotError("a track without key frames")
     last = value.get("framesCount")
-    end = int(last) if isinstance(last, int | float) and not isinstance(last, bool) and last == last and last < MOST * 2 else keys[-1][0]
+    end = (
+        int(last)
+        if isinstance(last, int | float) and not isinstance(last, bool) and last == last and last < MOST * 2
+        else keys[-1][0]
+    )
     if max(end, keys[-1][0]) - keys[0][0] >= MOST:
         raise LabelglotError(f"a track of more than {MOST} frames")
     for (start, numbers, enabled), (stop, after, _) in zip(keys, [*keys[1:], (end + 1, None, True)], strict=True):

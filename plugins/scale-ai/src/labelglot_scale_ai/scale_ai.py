@@ -110,7 +110,10 @@ class ScaleAi(Document):
                 continue
             if not task.keys() & {"task_id", "response", "params"} and task.keys() & {"annotations", "labelMapping"}:
                 task = {"task_id": with_suffix(path.rpartition("/")[2], ""), "response": task}
-            params, own = json.fields(task.get("params")), json.fields(json.fields(task.get("metadata")).get("labelglot"))
+            params, own = (
+                json.fields(task.get("params")),
+                json.fields(json.fields(task.get("metadata")).get("labelglot")),
+            )
             names = [own.get("path"), params.get("attachment"), task.get("task_id")]
             name = next((n for n in names if isinstance(n, str) and n), None)
             if name is None:
@@ -125,7 +128,7 @@ class ScaleAi(Document):
             if again:
                 derived = _derived(name) or str(position)
                 base = with_suffix(derived, "")
-                other = f"{base}-{task.get('task_id') or position}{derived[len(base):]}"
+                other = f"{base}-{task.get('task_id') or position}{derived[len(base) :]}"
                 context.report.problem(
                     f"{OWNER}.duplicate", f"several tasks about {name}", place, action="kept under the name of the task"
                 )
@@ -153,21 +156,30 @@ class ScaleAi(Document):
             def decode(item: tuple[str, Any]) -> Annotation:
                 return _object(item[1], kind, item[0], key, report)
 
-            annotations = list(decode_objects([(at, (at, item)) for at, item in items], decode, report, f"{OWNER}.object", key))
+            annotations = list(
+                decode_objects([(at, (at, item)) for at, item in items], decode, report, f"{OWNER}.object", key)
+            )
         elif found is not None:
             report.problem(
-                f"{OWNER}.response", f"the response to a task of type {kind!r} is not understood", record.place, severity="error",
-                key=key, raw=found, action="skipped",
-            )  # fmt: skip
+                f"{OWNER}.response",
+                f"the response to a task of type {kind!r} is not understood",
+                record.place,
+                severity="error",
+                key=key,
+                raw=found,
+                action="skipped",
+            )
         tags, attributes, nested = _of_image(response, own)
         segmented = is_segmentation(response)
         rest = {
             "task": json.rest(task, (*TASK, *(("type",) if segmented or kind == "imageannotation" else ()))),
             "params": json.rest(params, ("attachment", *(("geometries",) if own.get("made") is True else ()))),
             "metadata": json.rest(metadata, ("labelglot",)),
-            "response": json.rest(response, ("annotations", "global_attributes", *(("labelMapping",) if segmented else ()))),
+            "response": json.rest(
+                response, ("annotations", "global_attributes", *(("labelMapping",) if segmented else ()))
+            ),
             "global_attributes": nested,
-        }  # fmt: skip
+        }
         if rest["task"].get("status") == ("pending" if task.get("response") is None else "completed"):
             del rest["task"]["status"]
         if rest["params"].get("attachment_type") == "image":
@@ -175,10 +187,16 @@ class ScaleAi(Document):
         extra = {name: value for name, value in rest.items() if value}
         address, id_ = params.get("attachment"), task.get("task_id")
         return Sample(
-            path=key, uri=address if isinstance(address, str) and address not in ("", key) else None, image=where.image, size=size,
-            id=id_ if isinstance(id_, str) else None, tags=tuple(tags), attributes=attributes,
-            annotations=None if annotations is None else tuple(annotations), extra={OWNER: extra} if extra else {},
-        )  # fmt: skip
+            path=key,
+            uri=address if isinstance(address, str) and address not in ("", key) else None,
+            image=where.image,
+            size=size,
+            id=id_ if isinstance(id_, str) else None,
+            tags=tuple(tags),
+            attributes=attributes,
+            annotations=None if annotations is None else tuple(annotations),
+            extra={OWNER: extra} if extra else {},
+        )
 
     def document_path(self, split: str | None, context: WriteContext) -> str:
         return context.document(DOCUMENT)
@@ -248,12 +266,17 @@ def _write_object(a: Annotation, context: WriteContext) -> dict[str, Any]:
     if drawn:
         extra = {k: v for k, v in extra.items() if k not in ("type", "vertices", "edges")}
     return {
-        **({} if a.id is None else {"uuid": a.id}), **({} if a.label is None else {"label": context.name(a.label)}), **drawn,
-        **({"attributes": plain} if plain else {}), **extra,
-    }  # fmt: skip
+        **({} if a.id is None else {"uuid": a.id}),
+        **({} if a.label is None else {"label": context.name(a.label)}),
+        **drawn,
+        **({"attributes": plain} if plain else {}),
+        **extra,
+    }
 
 
-def _of_image(response: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[list[Tag], dict[str, Attribute], dict[str, Any]]:
+def _of_image(
+    response: Mapping[str, Any], own: Mapping[str, Any]
+) -> tuple[list[Tag], dict[str, Attribute], dict[str, Any]]:
     """Classes and attributes of the image, and what is neither."""
     said = dict(json.fields(response.get("global_attributes")))
     classes = said.get(CLASSES)
@@ -263,7 +286,9 @@ def _of_image(response: Mapping[str, Any], own: Mapping[str, Any]) -> tuple[list
         tags = [Tag(label=name) for name in classes]
     category = response.get("category")
     listed = [category] if isinstance(category, str) else category if isinstance(category, list) else []
-    tags += [Tag(label=name) for name in listed if isinstance(name, str) and name] if "annotations" not in response else []
+    tags += (
+        [Tag(label=name) for name in listed if isinstance(name, str) and name] if "annotations" not in response else []
+    )
     attributes, nested = json.attributes({**said, **json.fields(own.get("attributes"))})
     return tags, attributes, nested
 

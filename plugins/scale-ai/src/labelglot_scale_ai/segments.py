@@ -21,7 +21,12 @@ def is_segmentation(response: Mapping[str, Any]) -> bool:
 
 
 def read_segments(
-    response: Mapping[str, Any], size: tuple[int, int] | None, context: ReadContext, place: str, key: str, report: Report
+    response: Mapping[str, Any],
+    size: tuple[int, int] | None,
+    context: ReadContext,
+    place: str,
+    key: str,
+    report: Report,
 ) -> Iterator[Annotation]:
     """An object for each label, or for each of its instances; without shape if the image of numbers is not at hand."""
     values = _values(json.fields(json.fields(response.get("annotations")).get("combined")), context)
@@ -38,7 +43,13 @@ def read_segments(
             index = about.get("index")
             if isinstance(index, bool) or not isinstance(index, int):
                 report.problem(
-                    f"{OWNER}.label", f"{label!r} has no number", place, severity="error", key=key, raw=entry, action="skipped"
+                    f"{OWNER}.label",
+                    f"{label!r} has no number",
+                    place,
+                    severity="error",
+                    key=key,
+                    raw=entry,
+                    action="skipped",
                 )
                 continue
             extra = json.rest(about, ("index", "numPixels"))

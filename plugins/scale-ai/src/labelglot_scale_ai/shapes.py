@@ -35,7 +35,13 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "point": ("x", "y"),
     "ellipse": ("vertices",),
 }
-OF_TASK = {"annotation": "box", "polygonannotation": "polygon", "lineannotation": "line", "pointannotation": "point", "cuboidannotation": "cuboid"}
+OF_TASK = {
+    "annotation": "box",
+    "polygonannotation": "polygon",
+    "lineannotation": "line",
+    "pointannotation": "point",
+    "cuboidannotation": "cuboid",
+}
 """The one type of annotation of older tasks."""
 READ_DECIMALS = 8
 """Of ellipses that are read: coarser than they are written, so that what was read once is read the same again."""
@@ -64,7 +70,11 @@ def read_shape(kind: str, item: Mapping[str, Any]) -> tuple[Box | None, Shape | 
                 return None, RotatedBox(corners=ring)
         numbers = [finite(item.get(name), name) for name in ("left", "top", "width", "height")]
         turn = finite(item.get("rotation") or 0, "rotation")
-        return (None, RotatedBox(corners=TURNED.read(numbers, turn))) if turn else (PIXELS_XYWH.read_box(numbers, None), None)
+        return (
+            (None, RotatedBox(corners=TURNED.read(numbers, turn)))
+            if turn
+            else (PIXELS_XYWH.read_box(numbers, None), None)
+        )
     if kind == "point":
         return None, Points(points=(finite(item.get("x"), "x"), finite(item.get("y"), "y")))
     ring = read_points(item.get("vertices"))
@@ -107,7 +117,10 @@ def write_shape(a: Annotation) -> dict[str, Any]:
         e, cos, sin = shape, math.cos(finite(shape.angle)), math.sin(finite(shape.angle))
         axes = ((e.rx * cos, e.rx * sin), (-e.ry * sin, e.ry * cos))
         ends = (*axes, *((-dx, -dy) for dx, dy in axes))
-        return {"type": "ellipse", "vertices": write_points(round(finite(v), DECIMALS) for dx, dy in ends for v in (e.cx + dx, e.cy + dy))}
+        return {
+            "type": "ellipse",
+            "vertices": write_points(round(finite(v), DECIMALS) for dx, dy in ends for v in (e.cx + dx, e.cy + dy)),
+        }
     if a.box is None:
         return {}
     left, top, width, height = (finite(v) for v in PIXELS_XYWH.write_box(a.box, None))

@@ -35,7 +35,14 @@ def test_damaged_records_come_as_they_are_and_no_record_at_all_is_refused():
 def test_points_are_numbers():
     assert json.read_points([{"x": 1, "y": 2.5}]) == (1.0, 2.5)
     assert json.write_points((1.0, 2.5), z=0) == [{"x": 1.0, "y": 2.5, "z": 0}]
-    for wrong in (3, [1], [{"x": "1", "y": 1}], [{"x": True, "y": 1}], [{"x": float("nan"), "y": 1}], [{"x": 10**400, "y": 0}]):
+    for wrong in (
+        3,
+        [1],
+        [{"x": "1", "y": 1}],
+        [{"x": True, "y": 1}],
+        [{"x": float("nan"), "y": 1}],
+        [{"x": 10**400, "y": 0}],
+    ):
         with pytest.raises(LabelglotError):
             json.read_points(wrong)
 
@@ -61,3 +68,18 @@ def test_runs_of_layers_keep_the_order():
     assert [(r.layer, [p for p, _ in r.objects], len(r.tags)) for r in runs] == [
         ("a", [0, 1], 0), ("b", [2], 1), ("a", [3], 1), ("c", [], 1),
     ]  # fmt: skip
+
+
+def test_rings_that_are_closed_for_no_reason_and_those_that_are():
+    triangle, twice = (0.0, 0.0, 5.0, 0.0, 5.0, 5.0), (0.0, 0.0, 5.0, 0.0, 5.0, 5.0, 0.0, 0.0)
+    assert json.opened(twice) == triangle and json.opened(triangle) == triangle
+    for ring in (triangle, twice, (1.0, 1.0) * 3):
+        assert json.opened(json.closed_again(ring)) == ring
+
+
+def test_sizes_and_attributes():
+    assert json.size({"w": 4.0, "h": 3}, "w", "h") == (4, 3)
+    for wrong in (None, {}, {"width": 0, "height": 1}, {"width": 1.5, "height": 1}, {"width": "1", "height": 1}):
+        assert json.size(wrong) is None
+    said = {"a": None, "b": True, "c": ["x"], "d": [1], "e": {}}
+    assert json.attributes(said) == ({"a": None, "b": True, "c": ("x",)}, {"d": [1], "e": {}})

@@ -40,7 +40,11 @@ def points(*xy):
 
 
 def item(*annotations, **more):
-    return {"filename": "/a.jpg", "annotations": list(annotations), "itemMetadata": {"system": {"width": 20, "height": 10}}} | more
+    return {
+        "filename": "/a.jpg",
+        "annotations": list(annotations),
+        "itemMetadata": {"system": {"width": 20, "height": 10}},
+    } | more
 
 
 def made(kind, coordinates, **more):
@@ -112,7 +116,9 @@ def test_masks_are_images_in_the_text():
     bitmap[2:4, 5:9] = True
     url = to_data_url(encode_alpha(bitmap))
     small = to_data_url(encode_alpha(bitmap[:5]))
-    found, report = shapes(made("binary", url), made("binary", {"data": url}), made("binary", small), made("binary", "data:x"))
+    found, report = shapes(
+        made("binary", url), made("binary", {"data": url}), made("binary", small), made("binary", "data:x")
+    )
     assert found == [Mask(width=20, height=10, rle=encode_string(from_bitmap(bitmap)))] * 2
     assert codes(report) == {"dataloop.object": 2}
 
@@ -122,19 +128,27 @@ def test_cubes():
     cube = {name: {"x": i, "y": i + 1} for i, name in enumerate(names)} | {"angle": 5}
     (sample,), _ = opened(item(made("cube", cube)))
     assert sample.annotations[0].shape == Cuboid(corners=tuple(v for i in range(8) for v in (i, i + 1)))
-    assert json.loads(store(Dataset([sample], ["c"]), FORMAT)[0]["json/a.json"])["annotations"][0]["coordinates"]["angle"] == 5
+    assert (
+        json.loads(store(Dataset([sample], ["c"]), FORMAT)[0]["json/a.json"])["annotations"][0]["coordinates"]["angle"]
+        == 5
+    )
 
 
 def test_tracks_are_of_videos():
     def said(**system):
         return made("point", {"x": 1, "y": 2}, metadata={"system": system})
 
-    (sample,), report = opened(item(said(objectId="2", snapshots_=[]), said(objectId=3), said(objectId="4", snapshots_=[1, 2])))
+    (sample,), report = opened(
+        item(said(objectId="2", snapshots_=[]), said(objectId=3), said(objectId="4", snapshots_=[1, 2]))
+    )
     assert [a.track for a in sample.annotations] == [None, "3", "4"] and codes(report) == {"dataloop.video": 1}
 
 
 def test_other_types_are_kept_aside_and_bad_ones_skipped():
-    note, bad = made("note", {"box": []}), [7, made("box", points(1, 1)), made("point", {"x": "1"}), made("ellipse", None), made("segment", [])]
+    note, bad = (
+        made("note", {"box": []}),
+        [7, made("box", points(1, 1)), made("point", {"x": "1"}), made("ellipse", None), made("segment", [])],
+    )
     (sample,), report = opened(item(note, *bad, made("box", points(0, 0, 1, 1))))
     assert len(sample.annotations) == 1 and codes(report) == {"dataloop.type": 1, "dataloop.object": 5}
     assert json.loads(store(Dataset([sample], ["c"]), FORMAT)[0]["json/a.json"])["annotations"][-1] == note
@@ -149,7 +163,9 @@ def test_items_nobody_looked_at():
 
 
 def test_a_file_without_name_is_called_like_its_json():
-    (sample,), _ = opened({"annotations": [made("box", points(0, 0, 1, 1))]}, "json/x/b.json", **{"items/x/b.png": png(4, 3)})
+    (sample,), _ = opened(
+        {"annotations": [made("box", points(0, 0, 1, 1))]}, "json/x/b.json", **{"items/x/b.png": png(4, 3)}
+    )
     assert sample.path == "x/b.png" and sample.size == (4, 3)
     (sample,), _ = opened({"annotations": [], "itemMetadata": []}, "json/x/b.json")
     assert sample.path == "x/b" and sample.annotations == ()
@@ -181,16 +197,24 @@ def test_detection():
 def test_real_items():
     one, two = (next(iter(lg.read(SAMPLES / name))) for name in ("1(7).json", "1(3).json"))
     assert one.path == "1(7).jpeg" and one.size == (1350, 900) and two.size == (1349, 901)
-    assert [t.label for t in one.tags if t.label] == ["discarded", "tag 1", "tag 2"] and [t.text for t in one.tags if t.text] == ["Item description"]
+    assert [t.label for t in one.tags if t.label] == ["discarded", "tag 1", "tag 2"] and [
+        t.text for t in one.tags if t.text
+    ] == ["Item description"]
     kinds = Counter("box" if a.shape is None else a.shape.kind for a in one.annotations)
     assert kinds == {"polygon": 3, "mask": 2, "points": 2, "box": 1, "ellipse": 1}
-    masks = [mask_area(decode_string(a.shape.rle)) for a in (*one.annotations, *two.annotations) if isinstance(a.shape, Mask)]
+    masks = [
+        mask_area(decode_string(a.shape.rle)) for a in (*one.annotations, *two.annotations) if isinstance(a.shape, Mask)
+    ]
     assert masks == [17137, 69563, 2758]
     (box,) = [a.box for a in one.annotations if a.box]
     assert box == pytest.approx((385.8, 56.8, 596.9, 230.8), abs=0.05)
     (ellipse,) = [a.shape for a in one.annotations if isinstance(a.shape, Ellipse)]
     assert (ellipse.cx, ellipse.cy, ellipse.rx, ellipse.ry) == pytest.approx((1188.87, 139.51, 94.43, 50.71), abs=0.005)
-    assert sorted(len(a.shape.parts[0][0]) // 2 for a in one.annotations if isinstance(a.shape, Polygon)) == [8, 20, 231]
+    assert sorted(len(a.shape.parts[0][0]) // 2 for a in one.annotations if isinstance(a.shape, Polygon)) == [
+        8,
+        20,
+        231,
+    ]
 
 
 @real
@@ -210,6 +234,9 @@ def test_real_items_return(name):
     assert written["itemMetadata"] == given["itemMetadata"]
 
     def plain(found):
-        return sorted(({k: v for k, v in a.items() if k not in ("coordinates", "metadata")} for a in found["annotations"]), key=lambda a: a["id"])
+        return sorted(
+            ({k: v for k, v in a.items() if k not in ("coordinates", "metadata")} for a in found["annotations"]),
+            key=lambda a: a["id"],
+        )
 
     assert plain(written) == plain(given)

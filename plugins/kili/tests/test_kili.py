@@ -26,7 +26,12 @@ def ring(*xy):
 
 def rectangle(*box, name="CAR", **more):
     x0, y0, x1, y1 = box or (0, 0, 0.5, 0.5)
-    return {"type": "rectangle", "categories": [{"name": name}], "boundingPoly": ring(x0, y1, x0, y0, x1, y0, x1, y1), **more}
+    return {
+        "type": "rectangle",
+        "categories": [{"name": name}],
+        "boundingPoly": ring(x0, y1, x0, y0, x1, y0, x1, y1),
+        **more,
+    }
 
 
 def asset(*annotations, key="a.jpg", **more):
@@ -35,12 +40,23 @@ def asset(*annotations, key="a.jpg", **more):
 
 
 def label(response, by=None, **more):
-    return {"author": {"email": by, "id": by}, "createdAt": "t", "labelType": "DEFAULT", "jsonResponse": response, **more}
+    return {
+        "author": {"email": by, "id": by},
+        "createdAt": "t",
+        "labelType": "DEFAULT",
+        "jsonResponse": response,
+        **more,
+    }
 
 
 def opened(*assets, files=None, **options):
     report = Report()
-    dataset = read(MemorySource({"d.json": json.dumps(assets).encode(), **(files or {})}), format=FORMAT, options=options, report=report)
+    dataset = read(
+        MemorySource({"d.json": json.dumps(assets).encode(), **(files or {})}),
+        format=FORMAT,
+        options=options,
+        report=report,
+    )
     return list(dataset.read(report)), report
 
 
@@ -51,14 +67,26 @@ def codes(report):
 def test_the_example_reads_with_exact_values():
     dataset = lg.read(DATA)
     first, second, third = dataset
-    assert (first.path, first.uri, first.size, first.id) == ("street/a.jpg", "https://example.com/a.jpg", (640, 480), "a1")
-    assert first.attributes == {"camera": "front"} and [(t.label, t.text) for t in first.tags] == [("SUNNY", None), (None, "a street")]
+    assert (first.path, first.uri, first.size, first.id) == (
+        "street/a.jpg",
+        "https://example.com/a.jpg",
+        (640, 480),
+        "a1",
+    )
+    assert first.attributes == {"camera": "front"} and [(t.label, t.text) for t in first.tags] == [
+        ("SUNNY", None),
+        (None, "a street"),
+    ]
     car, road, lane, lamp, head = first.annotations
     assert car.box == (64, 96, 320, 288) and car.attributes == {"COLOUR": "RED", "SHADE": "dark"} and car.score is None
     assert road.shape == Polygon(
         parts=(((0, 0, 640, 0, 640, 480), (320, 120, 480, 120, 480, 240)), ((0, 240, 160, 480, 0, 480),))
     )
-    assert lane.shape == Polyline(points=(0, 0, 320, 240)) and lamp.shape == Points(points=(160, 360)) and lamp.score == 0.5
+    assert (
+        lane.shape == Polyline(points=(0, 0, 320, 240))
+        and lamp.shape == Points(points=(160, 360))
+        and lamp.score == 0.5
+    )
     assert head.keypoints == Keypoints(points=(320, 240, 160, 120), visibility=(2, 2))
     labels = {label.name: label.keypoints for label in dataset.complete().labels}
     assert labels["HEAD"] == ("NOSE", "EYE") and labels["CAR"] is None
@@ -98,7 +126,11 @@ def test_a_size_that_is_missing_comes_from_the_image():
 
 
 def test_vertices_in_pixels():
-    item = {"type": "polygon", "categories": [], "boundingPoly": [{"vertices": [{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 9}]}]}
+    item = {
+        "type": "polygon",
+        "categories": [],
+        "boundingPoly": [{"vertices": [{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 9}]}],
+    }
     nested = {"type": "semantic", "categories": [], "boundingPoly": [ring(0, 0, 1, 0, 1, 1), ring(0, 0, 0.5, 0, 0, 1)]}
     (sample,), _ = opened(asset(item, nested))
     assert sample.annotations[0].shape == Polygon.of((0, 0, 9, 0, 9, 9)) and len(sample.annotations[1].shape.parts) == 2
@@ -123,7 +155,9 @@ def test_responses_as_text_and_alone():
 
 def test_labels_of_several_people_and_models():
     made = [label({"J": {"annotations": [rectangle(name=by)]}}, by) for by in ("anna", "bert")]
-    model = label({"J": {"annotations": [rectangle(name="m")]}}, labelType="PREDICTION", modelName="net") | {"author": None}
+    model = label({"J": {"annotations": [rectangle(name="m")]}}, labelType="PREDICTION", modelName="net") | {
+        "author": None
+    }
     both = asset(latestLabel=made[0], labels=[*made, model])
     (sample,), report = opened(both)
     assert [(a.label, a.layer) for a in sample.annotations] == [("anna", None)] and not report.problems()
@@ -148,7 +182,9 @@ def test_poses_keep_their_codes_and_points_that_are_missing():
     keypoints = Keypoints(points=(1, 2, 0, 0, 5, 5), visibility=(2, 0, 1))
     sample = Sample(path="a.jpg", size=(10, 10), annotations=(Annotation(label="h", keypoints=keypoints),))
     files, _ = store(Dataset([sample], [Label(key="h", name="h", keypoints=names)]), FORMAT)
-    points = json.loads(files["data.json"])[0]["latestLabel"]["jsonResponse"]["OBJECT_DETECTION_JOB"]["annotations"][0]["points"]
+    points = json.loads(files["data.json"])[0]["latestLabel"]["jsonResponse"]["OBJECT_DETECTION_JOB"]["annotations"][0][
+        "points"
+    ]
     assert [(p["code"], p.get("visibility")) for p in points] == [("NOSE", None), ("EAR", 1)]
     back = load(files, FORMAT)[0]
     assert back.labels[0].keypoints == names and next(iter(back)).annotations[0].keypoints == keypoints
@@ -157,10 +193,20 @@ def test_poses_keep_their_codes_and_points_that_are_missing():
 def test_the_interface_gives_order_and_colours():
     categories = {"DOG": {"name": "Dog", "color": "#aabbcc"}, "CAR": {"name": "CAR"}}
     interface = {"jsonInterface": {"jobs": {"J": {"content": {"categories": categories}}}}}
-    dataset, _ = load({"data.json": json.dumps([asset(rectangle())]).encode(), "i.json": json.dumps(interface).encode()}, FORMAT)
+    dataset, _ = load(
+        {"data.json": json.dumps([asset(rectangle())]).encode(), "i.json": json.dumps(interface).encode()}, FORMAT
+    )
     assert [(x.name, x.color) for x in dataset.labels] == [("DOG", "#aabbcc"), ("CAR", None)]
     written = json.loads(travel(dataset, FORMAT).files["json_interface.json"])
     assert written["jobs"]["OBJECT_DETECTION_JOB"]["content"]["categories"]["DOG"]["name"] == "Dog"
+
+
+def test_two_polygons_of_one_id_stay_two():
+    objects = tuple(Annotation(label="c", id="x", shape=Polygon.of((0, 0, n, 0, n, n))) for n in (4, 8))
+    dataset = Dataset([Sample(path="a.jpg", size=(8, 8), annotations=objects)], ["c"])
+    files, report = store(dataset, FORMAT)
+    (sample,) = load(files, FORMAT)[0]
+    assert [a.id for a in sample.annotations] == ["x", None] and codes(report) == {"kili.id": 1}
 
 
 def test_one_file_for_each_asset():

@@ -1,14 +1,18 @@
 """Label Studio: percent, turns about a corner, brush strokes, several annotators, and how images are addressed."""
 
+import csv
+import io
 import json
 import math
 from collections import Counter
 from pathlib import Path
 
 import labelglot as lg
+import numpy as np
 import pytest
 from labelglot.engine.convert import read, write
-from labelglot.geometry import encode_string
+from labelglot.geometry import decode_string, encode_string, mask_area
+from labelglot.images import encode_alpha, to_data_url
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Ellipse, Mask, Points, Polygon, Polyline, RotatedBox, Sample, Tag
 from labelglot.storage import MemorySource, MemoryTarget
@@ -27,7 +31,14 @@ def rectangle(*box, id="r", label="cat", size=(200, 100), **more):
     value = dict(zip(("x", "y", "width", "height", "rotation"), (*box, 0), strict=False)) | {"rectanglelabels": [label]}
     value |= more.pop("value", {})
     stated = dict(zip(("original_width", "original_height"), size, strict=False)) if size else {}
-    return {"id": id, "from_name": "label", "to_name": "image", "type": "rectanglelabels", **stated, "value": value} | more
+    return {
+        "id": id,
+        "from_name": "label",
+        "to_name": "image",
+        "type": "rectanglelabels",
+        **stated,
+        "value": value,
+    } | more
 
 
 def task(*results, image="a.jpg", **more):
@@ -67,7 +78,13 @@ def test_the_example_returns():
     def rounded(value):
         if isinstance(value, dict):
             return {k: rounded(v) for k, v in value.items() if k != "id" or v != "c1"}
-        return [rounded(v) for v in value] if isinstance(value, list) else round(value, 9) if isinstance(value, float) else value
+        return (
+            [rounded(v) for v in value]
+            if isinstance(value, list)
+            else round(value, 9)
+            if isinstance(value, float)
+            else value
+        )
 
     written[0]["annotations"][0]["result"] = [
         {k: v for k, v in r.items() if r["type"] != "choices" or r.get("from_name") != "choice" or k != "id"}
@@ -84,14 +101,22 @@ def test_the_example_returns():
 def test_a_rectangle_turns_about_its_top_left_corner_in_pixels():
     (sample,), _ = opened(task(rectangle(50, 50, 10, 10, value={"rotation": 30})))
     ring, c, s = sample.annotations[0].shape.corners, math.cos(math.pi / 6), math.sin(math.pi / 6)
-    assert ring == pytest.approx((100, 50, 100 + 20 * c, 50 + 20 * s, 100 + 20 * c - 10 * s, 50 + 20 * s + 10 * c, 100 - 10 * s, 50 + 10 * c))
+    assert ring == pytest.approx(
+        (100, 50, 100 + 20 * c, 50 + 20 * s, 100 + 20 * c - 10 * s, 50 + 20 * s + 10 * c, 100 - 10 * s, 50 + 10 * c)
+    )
 
 
 def test_corners_that_are_no_rectangle_become_a_polygon_and_anticlockwise_ones_are_turned_round():
     odd = RotatedBox(corners=(0, 0, 10, 1, 9, 9, 0, 8))
     back = RotatedBox(corners=(10, 10, 10, 20, 30, 20, 30, 10))
     dataset = Dataset(
-        [Sample(path="a.jpg", size=(100, 100), annotations=(Annotation(label="c", shape=odd), Annotation(label="c", shape=back)))],
+        [
+            Sample(
+                path="a.jpg",
+                size=(100, 100),
+                annotations=(Annotation(label="c", shape=odd), Annotation(label="c", shape=back)),
+            )
+        ],
         ["c"],
     )
     files, report = store(dataset, FORMAT)
@@ -102,7 +127,9 @@ def test_corners_that_are_no_rectangle_become_a_polygon_and_anticlockwise_ones_a
 
 
 def test_a_turned_rectangle_on_an_image_of_unknown_size_is_refused():
-    (sample,), report = opened(task(rectangle(50, 50, 10, 10, size=None, value={"rotation": 30}), rectangle(0, 0, 50, 50, size=None)))
+    (sample,), report = opened(
+        task(rectangle(50, 50, 10, 10, size=None, value={"rotation": 30}), rectangle(0, 0, 50, 50, size=None))
+    )
     assert codes(report) == {"label-studio.region": 1}
     assert sample.units == "relative" and sample.annotations[0].box == (0, 0, 0.5, 0.5)
     (sample,), _ = opened(task(rectangle(0, 0, 50, 50, size=None)), files={"a.jpg": png(64, 48)}.items())
@@ -128,6 +155,21 @@ def test_brush_strokes_return_and_only_alpha_counts():
         read_mask([300], 4, 3)
 
 
+def test_brush_strokes_of_old_exports_are_images():
+    bitmap = np.zeros((100, 200), dtype=bool)
+    bitmap[2:4, 5:9] = True
+    stroke = {
+        **rectangle(0, 0, 1, 1),
+        "type": "brushlabels",
+        "value": {"maskDataURL": to_data_url(encode_alpha(bitmap)), "brushlabels": ["cat"]},
+    }
+    small = {**stroke, "value": {"maskDataURL": to_data_url(encode_alpha(bitmap[:50]))}}
+    (sample,), report = opened(task(stroke, small))
+    assert [mask_area(decode_string(a.shape.rle)) for a in sample.annotations] == [8] and codes(report) == {
+        "label-studio.region": 1
+    }
+
+
 def test_an_open_polygon_is_a_line():
     line = {"id": "p", "from_name": "polygon", "to_name": "image", "type": "polygonlabels", "original_width": 100,
             "original_height": 100, "value": {"points": [[1, 2], [3, 4]], "closed": False, "polygonlabels": ["c"]}}  # fmt: skip
@@ -144,7 +186,11 @@ def test_several_annotators_are_layers():
     assert [x.layer for x in (*a.annotations, *b.annotations)] == ["1", "1"]
     assert codes(report) == {"label-studio.annotators": 1, "label-studio.cancelled": 1}
     written = json.loads(store(Dataset([a, b], ["cat"]), FORMAT)[0]["tasks.json"])
-    assert [(s["completed_by"], len(s["result"])) for s in written[0]["annotations"]] == [(1, 1), (two["completed_by"], 0), (3, 1)]
+    assert [(s["completed_by"], len(s["result"])) for s in written[0]["annotations"]] == [
+        (1, 1),
+        (two["completed_by"], 0),
+        (3, 1),
+    ]
     (a, _), _ = opened(first, task(rectangle(0, 0, 10, 10), image="b.jpg"), annotator="b@example.com")
     assert a.annotations == ()
 
@@ -157,7 +203,10 @@ def test_layers_of_other_formats_become_annotators():
 
 
 def test_predictions_are_kept_aside_or_read():
-    first = task(rectangle(0, 0, 50, 50), predictions=[{"model_version": "m", "score": 0.5, "result": [rectangle(1, 1, 2, 2, score=0.25)]}])
+    first = task(
+        rectangle(0, 0, 50, 50),
+        predictions=[{"model_version": "m", "score": 0.5, "result": [rectangle(1, 1, 2, 2, score=0.25)]}],
+    )
     (a,), report = opened(first)
     assert len(a.annotations) == 1 and codes(report) == {"label-studio.predictions": 1}
     assert json.loads(store(Dataset([a], ["cat"]), FORMAT)[0]["tasks.json"])[0]["predictions"] == first["predictions"]
@@ -176,7 +225,9 @@ def test_classes_of_a_region():
     named = {"id": "s", "from_name": "l", "to_name": "image", "type": "labels", "value": {"labels": ["cow"]}}
     bare = rectangle(1, 1, 1, 1, id="t", value={"rectanglelabels": []})
     (sample,), report = opened(task(several, plain, named, bare))
-    assert [a.label for a in sample.annotations] == ["cat", "dog", "cow", None] and codes(report) == {"label-studio.labels": 1}
+    assert [a.label for a in sample.annotations] == ["cat", "dog", "cow", None] and codes(report) == {
+        "label-studio.labels": 1
+    }
     (written,) = json.loads(store(Dataset([sample], ["cat", "dog", "cow"]), FORMAT)[0]["tasks.json"])
     results = written["annotations"][0]["result"]
     assert [r["value"].get("rectanglelabels") for r in results] == [["cat", "dog"], ["cow"], None]
@@ -186,7 +237,13 @@ def test_classes_of_a_region():
 
 def test_what_is_said_about_a_region_is_its_attributes():
     def said(kind, name, value):
-        return {"id": "r", "from_name": name, "to_name": "image", "type": kind, "value": {"text" if kind == "textarea" else kind: value}}
+        return {
+            "id": "r",
+            "from_name": name,
+            "to_name": "image",
+            "type": kind,
+            "value": {"text" if kind == "textarea" else kind: value},
+        }
 
     results = (
         said("choices", "colour", ["red", "blue"]), said("choices", "new", ["true"]), said("number", "age", 3), said("rating", "stars", 4),
@@ -205,7 +262,13 @@ def test_what_is_said_about_a_region_is_its_attributes():
 
 
 def test_classes_and_captions_of_the_image():
-    weather = {"id": "x", "from_name": "weather", "to_name": "image", "type": "choices", "value": {"choices": ["sunny", "warm"]}}
+    weather = {
+        "id": "x",
+        "from_name": "weather",
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": ["sunny", "warm"]},
+    }
     caption = {"id": "y", "from_name": "caption", "to_name": "image", "type": "textarea", "value": {"text": ["a cat"]}}
     (sample,), _ = opened(task(weather, caption))
     assert [(t.label, t.text) for t in sample.tags] == [("sunny", None), ("warm", None), (None, "a cat")]
@@ -245,7 +308,12 @@ def test_uploads_of_one_name_stay_apart():
 
 def test_a_prefix_makes_addresses():
     target = MemoryTarget()
-    write(Dataset([Sample(path="set 1/a.jpg", annotations=())], ["c"]), target, format=FORMAT, options={"prefix": "/data/local-files/?d="})
+    write(
+        Dataset([Sample(path="set 1/a.jpg", annotations=())], ["c"]),
+        target,
+        format=FORMAT,
+        options={"prefix": "/data/local-files/?d="},
+    )
     (written,) = json.loads(target.content["tasks.json"])
     assert written["data"]["image"] == "/data/local-files/?d=set%201/a.jpg"
     assert next(iter(load(target.content, FORMAT)[0])).path == "set 1/a.jpg"
@@ -264,11 +332,52 @@ def test_the_image_is_found_in_the_data():
 
 def test_odd_entries_are_reported_and_the_rest_goes_on():
     bad = [7, {**rectangle(0, 0, 1, 1), "value": {"x": "1"}}, {**rectangle(0, 0, 1, 1), "value": None}]
-    video = {"id": "v", "from_name": "box", "to_name": "video", "type": "videorectangle", "value": {"sequence": []}}
-    (sample,), report = opened(task(*bad, video, rectangle(0, 0, 50, 50)), 5, {"data": {"image": "b.jpg"}, "annotations": 3})
+    other = {"id": "v", "from_name": "t", "to_name": "audio", "type": "timeserieslabels", "value": {}}
+    (sample,), report = opened(
+        task(*bad, other, rectangle(0, 0, 50, 50)), 5, {"data": {"image": "b.jpg"}, "annotations": 3}
+    )
     assert len(sample.annotations) == 1
-    assert codes(report) == {"label-studio.result": 1, "label-studio.region": 2, "label-studio.type": 1, "label-studio.task": 2}
-    assert sample.extra["label-studio"]["sets"][0]["other"] == [video]
+    assert codes(report) == {
+        "label-studio.result": 1,
+        "label-studio.region": 2,
+        "label-studio.type": 1,
+        "label-studio.task": 2,
+    }
+    assert sample.extra["label-studio"]["sets"][0]["other"] == [other]
+
+
+def video(*sequence, id="v", **value):
+    keys = [
+        dict(zip(("frame", "x", "enabled"), key, strict=True)) | {"y": 10, "width": 20, "height": 30, "rotation": 0}
+        for key in sequence
+    ]
+    return {
+        "id": id,
+        "from_name": "box",
+        "to_name": "video",
+        "type": "videorectangle",
+        "value": {"sequence": keys, "labels": ["cat"], **value},
+    }
+
+
+def test_frames_of_videos_between_key_frames():
+    colour = {"id": "v", "from_name": "colour", "to_name": "video", "type": "choices", "value": {"choices": ["red"]}}
+    made = video((1, 0, True), (3, 10, False), (6, 50, True), framesCount=7)
+    samples, report = opened(task(made, colour, video((2, 5, False), id="w"), image="a.mp4"))
+    assert [(s.frame, s.sequence, len(s.annotations)) for s in samples] == [
+        (0, "a.mp4", 1), (1, "a.mp4", 2), (2, "a.mp4", 1), (5, "a.mp4", 1), (6, "a.mp4", 1),
+    ]  # fmt: skip
+    xs = [s.annotations[0].box[0] for s in samples]
+    assert xs == pytest.approx([0, 0.05, 0.1, 0.5, 0.5]) and all(s.units == "relative" for s in samples)
+    assert {a.track for s in samples for a in s.annotations} == {"v", "w"}
+    assert samples[0].annotations[0].attributes == {"colour": "red"} and samples[1].annotations[1].attributes == {}
+    assert codes(report) == {"label-studio.frames": 1}
+
+
+def test_tracks_that_make_no_sense_are_skipped():
+    endless, none, odd = video((1, 0, True), (10**9, 0, True)), video(), video((0, 0, True))
+    samples, report = opened(task(endless, none, odd, video((2, 0, False)), image="a.mp4"))
+    assert [s.frame for s in samples] == [1] and codes(report) == {"label-studio.video": 3, "label-studio.frames": 1}
 
 
 def test_a_turned_image_is_reported():
@@ -290,12 +399,60 @@ def test_one_file_per_task_and_json_min():
     files = {"1": json.dumps(task(rectangle(0, 0, 50, 50))).encode(), "2": json.dumps(task(image="b.jpg")).encode()}
     dataset, _ = load({f"{k}.json": v for k, v in files.items()}, FORMAT)
     assert [s.path for s in dataset] == ["a.jpg", "b.jpg"]
-    flat = {"x": 0, "y": 0, "width": 50, "height": 50, "rotation": 0, "rectanglelabels": ["cat"], "original_width": 20, "original_height": 10}
-    record = {"image": "a.jpg", "id": 4, "label": [flat], "weather": {"choices": ["sunny", "warm"]}, "annotator": 1, "annotation_id": 9, "lead_time": 3.5}
+    flat = {
+        "x": 0,
+        "y": 0,
+        "width": 50,
+        "height": 50,
+        "rotation": 0,
+        "rectanglelabels": ["cat"],
+        "original_width": 20,
+        "original_height": 10,
+    }
+    record = {
+        "image": "a.jpg",
+        "id": 4,
+        "label": [flat],
+        "weather": {"choices": ["sunny", "warm"]},
+        "annotator": 1,
+        "annotation_id": 9,
+        "lead_time": 3.5,
+    }
     (sample,), _ = opened(record)
     assert sample.annotations[0].box == (0, 0, 10, 5) and [t.label for t in sample.tags] == ["sunny", "warm"]
     (sample,), report = opened(record, {**record, "annotator": 2, "annotation_id": 10})
     assert [a.layer for a in sample.annotations] == ["1", "2"] and codes(report) == {"label-studio.annotators": 1}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_tables(suffix):
+    flat = {
+        "x": 0,
+        "y": 0,
+        "width": 50,
+        "height": 50,
+        "rotation": 0,
+        "rectanglelabels": ["cat"],
+        "original_width": 20,
+        "original_height": 10,
+    }
+    record = {
+        "image": "a.jpg",
+        "id": 4,
+        "label": json.dumps([flat]),
+        "note": "[x",
+        "annotator": 1,
+        "annotation_id": 9,
+        "lead_time": 3.5,
+    }
+    text = io.StringIO()
+    writer = csv.DictWriter(text, record, delimiter="," if suffix == "csv" else "\t")
+    writer.writeheader()
+    writer.writerow(record)
+    source = MemorySource({f"export.{suffix}": text.getvalue().encode()})
+    assert FORMAT.detect(source).confidence == 0.9
+    (sample,) = read(source, format=FORMAT)
+    assert sample.annotations[0].box == (0, 0, 10, 5) and sample.id == 4 and sample.attributes == {"note": "[x"}
 
 
 @real
@@ -314,7 +471,13 @@ def test_real_rotated_boxes():
     assert [len(s.annotations) for s in samples] == [23, 1, 1] and samples[0].size == (597, 768)
     assert Counter(a.label for s in samples for a in s.annotations) == {"Butterfly": 24, "butterfly": 1}
     turned = [a.shape for s in samples for a in s.annotations if isinstance(a.shape, RotatedBox)]
-    x, y, width, height, turn = 10.537066764905694, 79.55767690059092, 19.045470024656687, 8.132522043893882, 328.33240366032834
+    x, y, width, height, turn = (
+        10.537066764905694,
+        79.55767690059092,
+        19.045470024656687,
+        8.132522043893882,
+        328.33240366032834,
+    )
     a = math.radians(turn)
     x, y, w, h = x * 5.97, y * 7.68, width * 5.97, height * 7.68
     assert turned[0].corners[:4] == pytest.approx((x, y, x + w * math.cos(a), y + w * math.sin(a)))
@@ -339,7 +502,10 @@ def test_real_polygons_and_mixed_tasks():
 
 
 @real
-@pytest.mark.parametrize("name", ["rect/data.json", "obb/data_obb.json", "polygon/data_polygons.json", "mixed/prediction_changed_and_rejected.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["rect/data.json", "obb/data_obb.json", "polygon/data_polygons.json", "mixed/prediction_changed_and_rejected.json"],
+)
 def test_real_tasks_return(name):
     given = json.loads((SAMPLES / name).read_text())
     dataset = lg.read(SAMPLES / name)
@@ -348,5 +514,3 @@ def test_real_tasks_return(name):
     for got, wanted in zip(written, given, strict=True):
         assert [set(a) for a in got["annotations"]] == [set(a) for a in wanted["annotations"]]
         assert got["predictions"] == wanted["predictions"] and got["data"] == wanted["data"]
-
-

@@ -31,7 +31,11 @@ def box(name="dog", left=1, top=2, **more):
 
 def row(*objects, key="a.jpg", **more):
     label = {"id": "l1", "annotations": {"objects": list(objects)}}
-    return {"data_row": {"global_key": key}, "media_attributes": {"width": 20, "height": 10}, "projects": {"p": {"labels": [label]}}} | more
+    return {
+        "data_row": {"global_key": key},
+        "media_attributes": {"width": 20, "height": 10},
+        "projects": {"p": {"labels": [label]}},
+    } | more
 
 
 def opened(*rows, files=None, **options):
@@ -65,11 +69,17 @@ def test_the_example_returns():
 
 def test_questions_with_another_answer_are_written_anew():
     first = next(iter(lg.read(DATA)))
-    changed = first.replace(annotations=(first.annotations[0].replace(attributes={"colour": "black", "tags": ("a", "b")}),))
+    changed = first.replace(
+        annotations=(first.annotations[0].replace(attributes={"colour": "black", "tags": ("a", "b")}),)
+    )
     (line,) = travel(Dataset([changed], ["dog"]), FORMAT).files["export.ndjson"].splitlines()
     objects = json.loads(line)["projects"]["p1"]["labels"][0]["annotations"]["objects"]
     said = objects[0]["classifications"]
-    assert said[0] == {"name": "colour", "value": "colour", "radio_answer": {"name": "black", "value": "black", "classifications": []}}
+    assert said[0] == {
+        "name": "colour",
+        "value": "colour",
+        "radio_answer": {"name": "black", "value": "black", "classifications": []},
+    }
     assert [a["name"] for a in said[1]["checklist_answers"]] == ["a", "b"]
 
 
@@ -77,7 +87,12 @@ def test_several_labels_are_layers_or_chosen():
     def label(by):
         return {"id": by, "label_details": {"created_by": by}, "annotations": {"objects": [box(name=by)]}}
 
-    rows = row(projects={"p": {"name": "one", "labels": [label("anna"), label("bert")]}, "q": {"name": "two", "labels": [label("carl")]}})
+    rows = row(
+        projects={
+            "p": {"name": "one", "labels": [label("anna"), label("bert")]},
+            "q": {"name": "two", "labels": [label("carl")]},
+        }
+    )
     (sample,), report = opened(rows)
     assert [a.layer for a in sample.annotations] == ["anna", "bert", "carl"] and codes(report) == {"labelbox.labels": 1}
     (line,) = store(Dataset([sample], ["anna", "bert", "carl"]), FORMAT)[0]["export.ndjson"].splitlines()
@@ -140,15 +155,32 @@ def test_the_global_key_need_not_be_a_file():
     assert sample.path == "x/a.jpg" and sample.uri == "https://example.com/x/a.jpg?sig=1"
 
 
-def test_videos_are_reported():
-    label = {"annotations": {"frames": {"1": {"objects": {}}}}}
-    (sample,), report = opened(row(projects={"p": {"labels": [label]}}))
-    assert codes(report) == {"labelbox.video": 1} and sample.annotations is None
+def test_frames_of_videos():
+    def shown(left):
+        return {"objects": {"f1": box(left=left, annotation_kind="VideoBoundingBox")}, "classifications": []}
+
+    label = {
+        "id": "l",
+        "annotations": {"frames": {"2": shown(5), "1": shown(1), "9": {"objects": {}}, "x": {}}, "segments": {}},
+    }
+    samples, report = opened(row(projects={"p": {"name": "n", "labels": [label]}}, key="a.mp4"))
+    assert [(s.path, s.sequence, s.frame) for s in samples] == [
+        ("a.mp4#frame=0", "a.mp4", 0),
+        ("a.mp4#frame=1", "a.mp4", 1),
+    ]
+    assert [(a.track, a.id, a.box) for s in samples for a in s.annotations] == [
+        ("f1", None, (1, 2, 4, 6)),
+        ("f1", None, (5, 2, 8, 6)),
+    ]
+    assert codes(report) == {"labelbox.frames": 1} and all(s.size == (20, 10) for s in samples)
+    assert "annotation_kind" not in str(samples[0].annotations[0].extra)
 
 
 def test_layers_of_other_formats_become_labels():
     objects = tuple(Annotation(label="c", box=(0, 0, 1, 1), layer=layer) for layer in ("anna", None))
-    (line,) = store(Dataset([Sample(path="a.jpg", annotations=objects)], ["c"]), FORMAT)[0]["export.ndjson"].splitlines()
+    (line,) = store(Dataset([Sample(path="a.jpg", annotations=objects)], ["c"]), FORMAT)[0][
+        "export.ndjson"
+    ].splitlines()
     labels = json.loads(line)["projects"]["labelbox"]["labels"]
     assert [label.get("label_details") for label in labels] == [{"created_by": "anna"}, None]
 
@@ -195,7 +227,12 @@ def test_real_legacy_vectors():
     samples = list(lg.read(SAMPLES / "legacy-vector"))
     found = [a for s in samples for a in s.annotations]
     assert len(samples) == 6 and len(found) == 12
-    assert Counter("box" if a.shape is None else a.shape.kind for a in found) == {"box": 3, "polygon": 3, "points": 5, "polyline": 1}
+    assert Counter("box" if a.shape is None else a.shape.kind for a in found) == {
+        "box": 3,
+        "polygon": 3,
+        "points": 5,
+        "polyline": 1,
+    }
     first = samples[0].annotations[0]
     assert samples[0].path == "cat1.jpg" and first.label == "cat" and first.box == (495, 7, 1578, 1848)
     assert first.attributes == {"color": "brown"} and samples[0].annotations[1].attributes == {"animal": ("cat",)}

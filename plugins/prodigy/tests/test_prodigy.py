@@ -134,15 +134,29 @@ def test_classes_and_captions_keep_their_order():
 
 
 def test_options_that_were_not_chosen_return():
-    choice = {"image": "a.jpg", "options": [{"id": 1, "text": "x"}, {"id": 2, "text": "y"}], "accept": [2], "answer": "accept", "_task_hash": 1}
+    choice = {
+        "image": "a.jpg",
+        "options": [{"id": 1, "text": "x"}, {"id": 2, "text": "y"}],
+        "accept": [2],
+        "answer": "accept",
+        "_task_hash": 1,
+    }
     (sample,), _ = opened(choice)
-    assert [t.label for t in sample.tags] == ["y"] and lines_of(sample, labels=("y",))[0]["options"] == choice["options"]
+    assert [t.label for t in sample.tags] == ["y"] and lines_of(sample, labels=("y",))[0]["options"] == choice[
+        "options"
+    ]
     (sample,), _ = opened({"image": "a.jpg", "label": "DOG", "answer": "accept", "_task_hash": 1})
     assert lines_of(sample, labels=("DOG",))[0]["label"] == "DOG"
 
 
 def test_bad_lines_and_spans_among_good_ones():
-    bad = [7, {"label": "x"}, {"type": "rect", "points": [[1]]}, {**rect(1, 2, 3, 4), "x": "1"}, {"type": "polygon", "points": []}]
+    bad = [
+        7,
+        {"label": "x"},
+        {"type": "rect", "points": [[1]]},
+        {**rect(1, 2, 3, 4), "x": "1"},
+        {"type": "polygon", "points": []},
+    ]
     (sample,), report = opened(line(*bad, rect(1, 2, 3, 4)), 5, {"answer": "accept"})
     assert len(sample.annotations) == 1
     assert codes(report) == {"prodigy.span": 5, "prodigy.line": 2}

@@ -95,7 +95,10 @@ class Dataloop(PerImage):
             pairs += [Pair(None, image) for image in found] if len(found) > 1 else []
         if context.source.focus is None:
             pairs += [Pair(None, image) for left in images.values() for image in left]
-        return sorted(pairs, key=lambda pair: _below(pair.annotation, JSON) if pair.annotation else _below(pair.image or "", ITEMS))
+        return sorted(
+            pairs,
+            key=lambda pair: _below(pair.annotation, JSON) if pair.annotation else _below(pair.image or "", ITEMS),
+        )
 
     def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
         if data is None or pair.annotation is None:
@@ -110,9 +113,12 @@ class Dataloop(PerImage):
         stated = json.size(system)
         if real is not None and stated is not None and real != stated:
             report.problem(
-                f"{OWNER}.size", f"the image is {real[0]} x {real[1]}, not {stated[0]} x {stated[1]}", name, key=where.path,
+                f"{OWNER}.size",
+                f"the image is {real[0]} x {real[1]}, not {stated[0]} x {stated[1]}",
+                name,
+                key=where.path,
                 action="the size of the image is used",
-            )  # fmt: skip
+            )
         reader = _Reader(real or stated, where.path, report)
         listed = item.get("annotations")
         for position, each in enumerate(listed if isinstance(listed, list) else ()):
@@ -128,10 +134,16 @@ class Dataloop(PerImage):
         unlabelled = not isinstance(listed, list) or (item.get("annotated") is False and not reader.annotations)
         id_ = item.get("_id", item.get("id"))
         return Sample(
-            path=where.path, uri=where.uri, image=where.image, size=real or stated, id=id_ if isinstance(id_, str) else None,
-            splits=splits, tags=tuple(reader.tags), annotations=None if unlabelled else tuple(reader.annotations),
+            path=where.path,
+            uri=where.uri,
+            image=where.image,
+            size=real or stated,
+            id=id_ if isinstance(id_, str) else None,
+            splits=splits,
+            tags=tuple(reader.tags),
+            annotations=None if unlabelled else tuple(reader.annotations),
             extra={OWNER: extra} if extra else {},
-        )  # fmt: skip
+        )
 
     def image_path(self, sample: Sample, context: WriteContext) -> str | None:
         return f"{ITEMS}/{sample.path}"
@@ -187,15 +199,23 @@ class _Reader:
         """Read one annotation."""
         if not isinstance(item, dict):
             self.report.problem(
-                f"{OWNER}.object", "the annotation is no object", place, severity="error", key=self.key, raw=item, action="skipped"
-            )  # fmt: skip
+                f"{OWNER}.object",
+                "the annotation is no object",
+                place,
+                severity="error",
+                key=self.key,
+                raw=item,
+                action="skipped",
+            )
             return
         kind = item.get("type")
         text = json.fields(item.get("coordinates")).get("text")
         if kind == "class" and isinstance(item.get("label"), str) and item["label"]:
             self.tags.append(Tag(label=item["label"], extra=_bag(json.rest(_trimmed(item), ("type", "label")))))
         elif kind == "item_description" and isinstance(text, str):
-            rest = json.rest(_trimmed(item), ("type", "coordinates", *(("label",) if item.get("label") == DESCRIPTION else ())))
+            rest = json.rest(
+                _trimmed(item), ("type", "coordinates", *(("label",) if item.get("label") == DESCRIPTION else ()))
+            )
             self.tags.append(Tag(text=text, extra=_bag(rest)))
         elif kind in OBJECTS:
             try:
@@ -222,8 +242,12 @@ class _Reader:
         snapshots = system.get("snapshots_")
         if isinstance(snapshots, list) and len(snapshots) > 1:
             self.report.problem(
-                f"{OWNER}.video", f"an object with {len(snapshots)} snapshots", place, key=self.key, action="read as on its first frame"
-            )  # fmt: skip
+                f"{OWNER}.video",
+                f"an object with {len(snapshots)} snapshots",
+                place,
+                key=self.key,
+                action="read as on its first frame",
+            )
         track = system.get("objectId")
         still = isinstance(snapshots, list) and len(snapshots) < 2
         track = str(system.pop("objectId")) if isinstance(track, int | str) and not still else None
@@ -232,19 +256,33 @@ class _Reader:
         model = dict(json.fields(user.pop("model", None)))
         score = model.pop("confidence", None)
         user.pop("labelglot", None)
-        for name, rest in (("system", system), ("user", user), ("model", model), ("metadata", json.rest(about, ("system", "user")))):
+        for name, rest in (
+            ("system", system),
+            ("user", user),
+            ("model", model),
+            ("metadata", json.rest(about, ("system", "user"))),
+        ):
             if rest:
                 extra[name] = rest
         label, text, id_ = item.get("label"), item.get("description"), item.get("id")
         return Annotation(
-            label=label if isinstance(label, str) and label else None, box=box, shape=shape, attributes=attributes,
-            text=text if isinstance(text, str) and text else None, id=id_ if isinstance(id_, str) else None, track=track, parent=parent,
-            score=None if score is None else json.finite(score, "confidence"), extra=_bag(extra),
-        )  # fmt: skip
+            label=label if isinstance(label, str) and label else None,
+            box=box,
+            shape=shape,
+            attributes=attributes,
+            text=text if isinstance(text, str) and text else None,
+            id=id_ if isinstance(id_, str) else None,
+            track=track,
+            parent=parent,
+            score=None if score is None else json.finite(score, "confidence"),
+            extra=_bag(extra),
+        )
 
     def _attributes(self, listed: Any, system: dict[str, Any], extra: dict[str, Any]) -> dict[str, Attribute]:
         """Those that are listed, and those with values. True ones among the latter are remembered as such."""
-        found: dict[str, Attribute] = {name: True for name in listed if isinstance(name, str)} if isinstance(listed, list) else {}
+        found: dict[str, Attribute] = (
+            {name: True for name in listed if isinstance(name, str)} if isinstance(listed, list) else {}
+        )
         plain, nested = json.attributes(listed if isinstance(listed, dict) else system.pop("attributes", None))
         if nested:
             extra["attributes"] = nested
@@ -260,7 +298,11 @@ def _bag(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _trimmed(item: Mapping[str, Any]) -> dict[str, Any]:
     """An annotation without the empty fields that the writer adds."""
-    return {k: v for k, v in item.items() if not (k == "attributes" and v == []) and not (k == "metadata" and v == {"system": {}})}
+    return {
+        k: v
+        for k, v in item.items()
+        if not (k == "attributes" and v == []) and not (k == "metadata" and v == {"system": {}})
+    }
 
 
 def _write_tag(tag: Tag, context: WriteContext) -> dict[str, Any]:
@@ -286,11 +328,15 @@ def _write_object(a: Annotation, drawn: Drawn, context: WriteContext) -> dict[st
         user["labelglot"] = {"rings": drawn.rings}
     extra.pop("coordinates", None)
     return {
-        **({} if a.id is None else {"id": a.id}), "type": drawn.type, "label": context.name(a.label), "attributes": listed,
+        **({} if a.id is None else {"id": a.id}),
+        "type": drawn.type,
+        "label": context.name(a.label),
+        "attributes": listed,
         **({} if drawn.coordinates is None else {"coordinates": drawn.coordinates}),
         **({} if a.text is None else {"description": a.text}),
-        "metadata": {"system": system, **({"user": user} if user else {}), **json.fields(extra.pop("metadata", None))}, **extra,
-    }  # fmt: skip
+        "metadata": {"system": system, **({"user": user} if user else {}), **json.fields(extra.pop("metadata", None))},
+        **extra,
+    }
 
 
 def _below(path: str, folder: str) -> str:
@@ -324,7 +370,13 @@ def _is_of_another(image: str, annotation: str, source: Source) -> bool:
 
 def _splits(tags: Any) -> tuple[tuple[str, ...], Any]:
     """The splits among the tags of an item, and all other tags."""
-    listed = tags if isinstance(tags, dict) else dict.fromkeys((t for t in tags if isinstance(t, str)), True) if isinstance(tags, list) else {}
+    listed = (
+        tags
+        if isinstance(tags, dict)
+        else dict.fromkeys((t for t in tags if isinstance(t, str)), True)
+        if isinstance(tags, list)
+        else {}
+    )
     found = [name for name, on in listed.items() if name in SPLITS and on]
     return order_splits(found), {name: on for name, on in listed.items() if name not in found}
 
@@ -348,7 +400,11 @@ def _evidence(source: Source, name: str) -> Match | None:
         return Match(0.9, f"{name} has annotations of Dataloop")
     if known:
         return Match(0.5, f"{name} has annotations with type and label")
-    return Match(0.8, f"{name} is an item without annotations") if named and not listed and "itemMetadata" in value else None
+    return (
+        Match(0.8, f"{name} is an item without annotations")
+        if named and not listed and "itemMetadata" in value
+        else None
+    )
 
 
 __all__ = ["Dataloop"]

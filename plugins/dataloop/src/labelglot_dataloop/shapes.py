@@ -73,7 +73,11 @@ def read_shape(
         about = fields(value)
         cx, cy = read_points([about.get("center")])
         rx, ry = (finite(about.get(name), name) for name in ("rx", "ry"))
-        return None, Ellipse(cx=cx, cy=cy, rx=rx, ry=ry, angle=math.radians(finite(about.get("angle") or 0, "angle"))), {}
+        return (
+            None,
+            Ellipse(cx=cx, cy=cy, rx=rx, ry=ry, angle=math.radians(finite(about.get("angle") or 0, "angle"))),
+            {},
+        )
     if type == "cube":
         about = fields(value)
         rest = {k: v for k, v in about.items() if k not in CORNERS and (k != "angle" or v)}
@@ -128,7 +132,10 @@ def _parts(rings: Sequence[Ring]) -> tuple[tuple[Ring, ...], ...]:
     """A ring inside an earlier outline is a hole of it; any other begins a part."""
     parts: list[list[Ring]] = []
     for ring in rings:
-        around = next((p for p in parts if contains(ring_bounds(p[0]), ring_bounds(ring)) and is_inside(ring[0], ring[1], p[0])), None)
+        around = next(
+            (p for p in parts if contains(ring_bounds(p[0]), ring_bounds(ring)) and is_inside(ring[0], ring[1], p[0])),
+            None,
+        )
         if around is None:
             parts.append([ring])
         else:
@@ -144,7 +151,9 @@ def draw(a: Annotation, kept: Mapping[str, Any]) -> Drawn:
     if isinstance(shape, Polygon):
         rings = [closed_again(ring) for part in shape.parts for ring in part]
         told = _parts([opened(ring) for ring in rings]) == shape.parts
-        return Drawn("segment", [_points(ring) for ring in rings], None if told else [len(part) for part in shape.parts])
+        return Drawn(
+            "segment", [_points(ring) for ring in rings], None if told else [len(part) for part in shape.parts]
+        )
     if isinstance(shape, Polyline):
         return Drawn("polyline", [_points(shape.points)])
     if isinstance(shape, Points):

@@ -53,8 +53,11 @@ def write_interface(labels: Sequence[Label], tools: Iterable[str], tags: bool) -
     }  # fmt: skip
     if tags:
         jobs[CLASSES] = {
-            "content": {"categories": categories, "input": "checkbox"}, "mlTask": "CLASSIFICATION", "required": 0, "isChild": False,
-        }  # fmt: skip
+            "content": {"categories": categories, "input": "checkbox"},
+            "mlTask": "CLASSIFICATION",
+            "required": 0,
+            "isChild": False,
+        }
     return json.dump_lines({"jobs": jobs})
 
 
@@ -69,7 +72,7 @@ def _category(label: Label) -> dict[str, Any]:
 
 
 def seen_points(response: Any) -> Iterator[tuple[str, list[str]]]:
-    """Category and codes of the points of each pose in a response; for projects whose interface is not at hand."""
+    """Each category of an object, and the codes of its points if it is a pose; for projects without interface."""
     for job in json.fields(response).values():
         listed = json.fields(job).get("annotations")
         for item in listed if isinstance(listed, list) else ():
@@ -77,5 +80,5 @@ def seen_points(response: Any) -> Iterator[tuple[str, list[str]]]:
             names = [json.fields(c).get("name") for c in json.fields(item).get("categories") or ()]
             codes = [json.fields(p).get("code") for p in points] if isinstance(points, list) else []
             for name in names:
-                if isinstance(name, str) and codes:
+                if isinstance(name, str):
                     yield name, [code for code in codes if isinstance(code, str)]

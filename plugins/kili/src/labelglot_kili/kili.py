@@ -29,6 +29,7 @@ from labelglot.plugin import (
     Options,
     Piece,
     Pieces,
+    Problem,
     ReadContext,
     Report,
     Sample,
@@ -139,7 +140,14 @@ class Kili(Document):
                 asset = {"externalId": with_suffix(path.rpartition("/")[2], ""), "latestLabel": {"jsonResponse": asset}}
             name = asset.get("externalId")
             if not isinstance(name, str) or not name:
-                context.report.problem(f"{OWNER}.asset", "the asset has no externalId", place, severity="error", raw=asset, action="skipped")
+                context.report.problem(
+                    f"{OWNER}.asset",
+                    "the asset has no externalId",
+                    place,
+                    severity="error",
+                    raw=asset,
+                    action="skipped",
+                )
                 continue
             labels = list(_labels(asset, context.options))
             most = max(most, len(labels))
@@ -151,12 +159,18 @@ class Kili(Document):
             encoded = json.dump(asset)
             records += [Record(name, place, encoded, frame) for frame in frames or (None,)]
         declared = _interface(context, path.rpartition("/")[0])
-        found = {code: tuple(codes) for code, codes in points.items() if not all(c.startswith(NUMBERED) for c in codes)}
-        found |= {label.name: (*label.keypoints, *(c for c in found.get(label.name, ()) if c not in label.keypoints)) for label in declared or () if label.keypoints}
+        found = {code: tuple(codes) for code, codes in points.items() if any(not c.startswith(NUMBERED) for c in codes)}
+        found |= {
+            label.name: (*label.keypoints, *(c for c in found.get(label.name, ()) if c not in label.keypoints))
+            for label in declared or ()
+            if label.keypoints
+        }
         labels_read = [label.replace(keypoints=found.get(label.name)) for label in declared or ()]
         known = {label.name for label in labels_read}
-        labels_read += [Label(key=code, name=code, keypoints=codes) for code, codes in found.items() if code not in known]
-        order = {code: found.get(code, tuple(codes)) for code, codes in points.items()} | found
+        if found:
+            new = (code for code in points if code not in known)
+            labels_read += [Label(key=code, name=code, keypoints=found.get(code)) for code in new]
+        order = {code: found.get(code, tuple(codes)) for code, codes in points.items() if codes} | found
         if most > 1:
             context.report.problem(
                 f"{OWNER}.labels", f"assets with up to {most} labels", path, severity="info", action="each is a layer"
@@ -179,13 +193,17 @@ class Kili(Document):
             layer, response = _layer(label, shared.layered), _response(label)
             if record.frame is not None:
                 response = json.fields(response.get(str(record.frame))) if _is_video(response) else {}
-            objects, said, other = reader.read(response, layer, f"{record.place}.jsonResponse", record.frame is not None)
+            objects, said, other = reader.read(
+                response, layer, f"{record.place}.jsonResponse", record.frame is not None
+            )
             annotations = annotations if objects is None else [*(annotations or ()), *objects]
             tags += said
             fields = json.rest(label, ("jsonResponse",))
             if fields == _about(layer):
                 fields = {}
-            kept.append({"layer": layer, **({"fields": fields} if fields else {}), **({"other": other} if other else {})})
+            kept.append(
+                {"layer": layer, **({"fields": fields} if fields else {}), **({"other": other} if other else {})}
+            )
         attributes, extra = _facts(asset)
         if any(len(bag) > 1 for bag in kept):
             extra["sets"] = kept
@@ -194,11 +212,19 @@ class Kili(Document):
         uri = asset.get("content")
         id_ = asset.get("id")
         return Sample(
-            path=key, id=id_ if isinstance(id_, str) and record.frame is None else None, image=where.image if key == where.path else None,
-            uri=uri if isinstance(uri, str) and uri not in ("", where.path) else None, size=size, units="pixels" if size else "relative",
-            sequence=None if record.frame is None else where.path, frame=record.frame, tags=tuple(tags), attributes=attributes,
-            annotations=None if annotations is None else tuple(annotations), extra={OWNER: extra} if extra else {},
-        )  # fmt: skip
+            path=key,
+            id=id_ if isinstance(id_, str) and record.frame is None else None,
+            image=where.image if key == where.path else None,
+            uri=uri if isinstance(uri, str) and uri not in ("", where.path) else None,
+            size=size,
+            units="pixels" if size else "relative",
+            sequence=None if record.frame is None else where.path,
+            frame=record.frame,
+            tags=tuple(tags),
+            attributes=attributes,
+            annotations=None if annotations is None else tuple(annotations),
+            extra={OWNER: extra} if extra else {},
+        )
 
     def document_path(self, split: str | None, context: WriteContext) -> str:
         return context.document(DOCUMENT)
@@ -211,9 +237,10 @@ class Kili(Document):
     def encode_record(self, sample: Sample, context: WriteContext, ordinal: int) -> bytes:
         return json.dump(self._asset(sample, Writer(sample, context)))
 
-    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
         writer = Writer(sample, context)
         yield Piece(self.document_path(None, context), json.dump(self._asset(sample, writer)))
+        yield from writer.problems
         for tool in (*writer.tools, *(["classes"] if any(tag.text is None for tag in sample.tags) else ())):
             yield Piece(f"{FILE}#{tool}", b"1")
 
@@ -240,11 +267,15 @@ class Kili(Document):
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in sample.attributes.items()}
         latest = None if not labels or len(labels) > 1 or extra.get("listed") else labels[0]
         return {
-            **({} if sample.id is None else {"id": sample.id}), "externalId": sample.path, "content": sample.uri or sample.path,
+            **({} if sample.id is None else {"id": sample.id}),
+            "externalId": sample.path,
+            "content": sample.uri or sample.path,
             "jsonMetadata": {**plain, **json.fields(extra.get("jsonMetadata"))},
             "resolution": None if sample.size is None else dict(zip(("width", "height"), sample.size, strict=True)),
-            "latestLabel": latest, **({"labels": labels} if labels and latest is None else {}), **json.fields(extra.get("asset")),
-        }  # fmt: skip
+            "latestLabel": latest,
+            **({"labels": labels} if labels and latest is None else {}),
+            **json.fields(extra.get("asset")),
+        }
 
 
 def _label(layer: str | None, response: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

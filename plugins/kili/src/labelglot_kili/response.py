@@ -18,6 +18,7 @@ from labelglot.plugin import (
     Points,
     Polygon,
     Polyline,
+    Problem,
     Report,
     Ring,
     Sample,
@@ -107,7 +108,10 @@ class Reader:
             raise LabelglotError("the annotation is no object")
         kind = item.get("type")
         if kind is None:
-            kind = next((k for f, k in (("points", "pose"), ("point", "marker"), ("polyline", "polyline")) if f in item), "rectangle")
+            kind = next(
+                (k for f, k in (("points", "pose"), ("point", "marker"), ("polyline", "polyline")) if f in item),
+                "rectangle",
+            )
         categories = [c for c in item.get("categories") or () if isinstance(json.fields(c).get("name"), str)]
         names = [c["name"] for c in categories]
         extra = json.rest(item, ANNOTATION)
@@ -124,17 +128,28 @@ class Reader:
         mid, score = item.get("mid"), item.get("score")
         given = isinstance(mid, str) and not mid.startswith(MADE)
         made = Annotation(
-            label=names[0] if names else None, id=mid if given and not self.is_track else None, track=mid if given and self.is_track else None,
-            score=_score(categories[0]) if score is None and categories else None if score is None else json.finite(score, "score"),
-            attributes=attributes, text=text, layer=self.layer, **geometry,
-        )  # fmt: skip
+            label=names[0] if names else None,
+            id=mid if given and not self.is_track else None,
+            track=mid if given and self.is_track else None,
+            score=_score(categories[0])
+            if score is None and categories
+            else None
+            if score is None
+            else json.finite(score, "score"),
+            attributes=attributes,
+            text=text,
+            layer=self.layer,
+            **geometry,
+        )
         if kind != spell_type(made):
             extra["type"] = kind
         if not given and isinstance(mid, str):
             extra["mid"] = mid
         return made.replace(extra=_bag(extra))
 
-    def _geometry(self, kind: Any, item: Mapping[str, Any], names: Sequence[str], extra: dict[str, Any]) -> dict[str, Any]:
+    def _geometry(
+        self, kind: Any, item: Mapping[str, Any], names: Sequence[str], extra: dict[str, Any]
+    ) -> dict[str, Any]:
         if kind == "pose":
             return {"keypoints": self._pose(item.get("points"), names, extra)}
         if kind == "marker":
@@ -309,7 +324,10 @@ def spell_children(attributes: Mapping[str, Attribute], text: str | None) -> dic
     made: dict[str, Any] = {}
     for name, said in attributes.items():
         if isinstance(said, tuple):
-            made[name] = {"categories": [{"name": each} for each in said], **({} if len(said) > 1 else {"multiple": True})}
+            made[name] = {
+                "categories": [{"name": each} for each in said],
+                **({} if len(said) > 1 else {"multiple": True}),
+            }
         else:
             made[name] = {"categories": [{"name": str(said)}]}
     if text is not None:
@@ -336,6 +354,8 @@ class Writer:
     def __init__(self, sample: Sample, context: WriteContext) -> None:
         self.sample, self.context = sample, context
         self.tools: dict[str, None] = {}
+        self.problems: list[Problem] = []
+        self.before: int | str | None = None
 
     def response(
         self, objects: Sequence[tuple[int, Annotation]], tags: Sequence[Tag], other: Mapping[str, Any]
@@ -392,11 +412,21 @@ class Writer:
         shape = a.shape
         parts = shape.parts if isinstance(shape, Polygon) else (None,)
         mid = a.id or (f"{MADE}{position + 1}" if len(parts) > 1 else None)
+        if a.id is not None and a.id == self.before:
+            message = f"the object before it has the id {a.id!r}, too; as parts of one object they would be read as one"
+            self.problems.append(Problem(f"{OWNER}.id", message, object=position, action="written under another id"))
+            mid = f"{MADE}{position + 1}"
+        self.before = a.id
         for part in parts:
             yield {
-                **({} if mid is None else {"mid": mid}), "type": kind, "categories": categories, "children": children,
-                **({"score": a.score} if name is None and a.score is not None else {}), **self._draw(a, part, points), **extra,
-            }  # fmt: skip
+                **({} if mid is None else {"mid": mid}),
+                "type": kind,
+                "categories": categories,
+                "children": children,
+                **({"score": a.score} if name is None and a.score is not None else {}),
+                **self._draw(a, part, points),
+                **extra,
+            }
 
     def _draw(self, a: Annotation, part: tuple[Ring, ...] | None, points: Any) -> dict[str, Any]:
         if part is not None:
@@ -415,16 +445,25 @@ class Writer:
         return json.write_points(RELATIVE.write_points(ring, self.sample.size))
 
     def _points(self, a: Annotation, further: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """The points of a pose. Those without label are left out if they are nowhere and have a name to miss them by."""
+        """The points of a pose. Those without label are left out if they are nowhere and are missed by their name."""
         assert a.keypoints is not None
         label = None if a.label is None else self.context.by_key.get(a.label)
         names = (label.keypoints if label is not None else None) or ()
         seen = a.keypoints.visibility or (2,) * len(a.keypoints)
         codes = [names[i] if i < len(names) else f"{NUMBERED}{i + 1}" for i in range(len(seen))]
-        missing = [not v and not any(a.keypoints.points[2 * i : 2 * i + 2]) and i < len(names) for i, v in enumerate(seen)]
+        missing = [
+            not v and not any(a.keypoints.points[2 * i : 2 * i + 2]) and i < len(names) for i, v in enumerate(seen)
+        ]
         for i, code in enumerate(codes):
             if missing[i] and not all(missing):
                 continue
             point = self._vertices(a.keypoints.points[2 * i : 2 * i + 2])[0]
             visibility = {} if seen[i] == 2 else {"visibility": seen[i]}
-            yield {"code": code, "point": point, "type": "marker", "children": {}, **visibility, **json.fields(further.get(code))}
+            yield {
+                "code": code,
+                "point": point,
+                "type": "marker",
+                "children": {},
+                **visibility,
+                **json.fields(further.get(code)),
+            }

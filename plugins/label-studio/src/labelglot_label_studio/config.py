@@ -62,7 +62,9 @@ def read_config(data: bytes, place: str) -> Config:
     return Config(tuple(labels.values()), tuple(images), data.decode("utf-8", "replace"))
 
 
-def write_config(labels: Sequence[Label], kinds: Iterable[str], tags: bool, captions: bool, fields: Mapping[str, str]) -> str:
+def write_config(
+    labels: Sequence[Label], kinds: Iterable[str], tags: bool, captions: bool, fields: Mapping[str, str]
+) -> str:
     """A configuration with the controls that are in use. ``fields``: type of result of each attribute of regions."""
     lines = ["<View>", f"  {MADE}", f'  <Image name="{IMAGE}" value="${IMAGE}"/>']
 
@@ -82,9 +84,14 @@ def write_config(labels: Sequence[Label], kinds: Iterable[str], tags: bool, capt
     if captions:
         lines.append(f'  <TextArea name="{CAPTION}" toName="{IMAGE}"/>')
     for name, kind in sorted(fields.items()):
-        head = f"name={quote(name)} toName=\"{IMAGE}\" perRegion=\"true\""
+        head = f'name={quote(name)} toName="{IMAGE}" perRegion="true"'
         if kind == "choices":
-            lines += [f"  <Choices {head}>", '    <Choice value="true"/>', '    <Choice value="false"/>', "  </Choices>"]
+            lines += [
+                f"  <Choices {head}>",
+                '    <Choice value="true"/>',
+                '    <Choice value="false"/>',
+                "  </Choices>",
+            ]
         else:
             lines.append(f"  <{_FIELDS.get(kind, 'TextArea')} {head}/>")
     return "\n".join([*lines, "</View>", ""])

@@ -51,8 +51,9 @@ from labelglot.wire.xml import XML_TEXT
 from pydantic import Field
 
 from labelglot_label_studio.config import FILE, IMAGE, MADE, OWNER, TEXT, find_config, read_config, write_config
-from labelglot_label_studio.minimal import is_minimal, tasks_of
+from labelglot_label_studio.minimal import from_table, is_minimal, is_table, tasks_of
 from labelglot_label_studio.results import ResultReader, ResultWriter, stated_size
+from labelglot_label_studio.video import KIND, by_frame, is_video
 
 DOCUMENT = "tasks.json"
 TASK = ("id", "data", "annotations", "completions", "predictions", "meta")
@@ -61,7 +62,9 @@ HASH = 8
 
 
 class Record(NamedTuple):
-    """One image of a task. ``name``: what it is looked up by; ``page``: which of several images of the task."""
+    """One image of a task. ``name``: what it is looked up by; ``page``: which of several images of the task; ``frame``:
+    which of a video.
+    """
 
     data: bytes
     place: str
@@ -69,6 +72,7 @@ class Record(NamedTuple):
     written: str
     key: str
     page: int | None
+    frame: int | None = None
 
 
 class Shared(NamedTuple):
@@ -150,11 +154,11 @@ class LabelStudio(Document):
         return holds.replace(labels=LabelHolds(names=names, required=False, unused=False, order="appearance"))
 
     def detect(self, source: Source) -> Match | None:
-        matches = [match for name in source.match("*.json")[:20] if (match := _evidence(source, name)) is not None]
+        matches = [match for name in _names(source)[:20] if (match := _evidence(source, name)) is not None]
         return max(matches, key=lambda match: match.confidence, default=None)
 
     def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = context.source.match("*.json")
+        names = _names(context.source)
         return [(name, None) for name in [n for n in names if _evidence(context.source, n)] or names]
 
     def read(self, context: ReadContext) -> Dataset:
@@ -162,7 +166,11 @@ class LabelStudio(Document):
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         data = json.unmark(data)
-        parts = [data] if data.lstrip()[:1] == b"{" else json.load_parts(data, path)
+        parts: Sequence[Any] = [data]
+        if not path.lower().endswith(".json"):
+            parts = from_table(path, data)
+        elif data.lstrip()[:1] != b"{":
+            parts = json.load_parts(data, path)
         config = find_config(context.source, path.rpartition("/")[0])
         heads: list[tuple[bytes, str, _Head]] = []
         for position, part in enumerate(tasks_of(parts, path, context.report)):
@@ -190,8 +198,11 @@ class LabelStudio(Document):
                 f"{OWNER}.annotators", f"{many} tasks have several annotations", path, severity="info",
                 action="all are read, each as a layer; choose with annotator=...",
             )  # fmt: skip
-        aliases = {label.extra[OWNER]["alias"]: label.name for label in (config.labels if config else ()) if label.extra}
+        aliases = {
+            label.extra[OWNER]["alias"]: label.name for label in (config.labels if config else ()) if label.extra
+        }
         info = Info(extra={OWNER: {"config": config.text}}) if config and MADE not in config.text else None
+        records = [each for record in records for each in _frames(record, context.report)]
         names = [record.name for record in records]
         return Content(records, config.labels if config else None, info, Shared(layered, sets, aliases), names)
 
@@ -215,7 +226,7 @@ class LabelStudio(Document):
         tags: list[Tag] = []
         kept: list[dict[str, Any]] = []
         for found, result in zip(sets, results, strict=True):
-            reader = ResultReader(size, found["layer"], shared.names, where.path, report)
+            reader = ResultReader(size, found["layer"], shared.names, where.path, report, record.frame is not None)
             said = reader.read(result, f"{record.place}.{found['at']}.result")
             annotations += said.annotations
             tags += said.tags
@@ -238,6 +249,18 @@ class LabelStudio(Document):
             meta.pop(name, None)
         if meta:
             extra["meta"] = meta
+        if record.frame is not None:
+            return Sample(
+                path=f"{where.path}#frame={record.frame}",
+                size=size,
+                units="pixels" if size else "relative",
+                tags=tuple(tags),
+                annotations=tuple(annotations),
+                sequence=where.path,
+                frame=record.frame,
+                attributes=attributes,
+                extra={OWNER: extra} if extra else {},
+            )
         uri = where.uri if where.uri is not None or record.name == record.written else record.written
         return Sample(
             path=where.path, uri=None if uri is None else record.written, image=where.image, size=size,
@@ -271,7 +294,11 @@ class LabelStudio(Document):
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         yield from super().assemble(context, pieces)
         if context.single is None:
-            used = [json.load(slot.partition("#")[2].encode(), slot, list[str]) for slot in pieces.slots() if slot.startswith(f"{FILE}#")]
+            used = [
+                json.load(slot.partition("#")[2].encode(), slot, list[str])
+                for slot in pieces.slots()
+                if slot.startswith(f"{FILE}#")
+            ]
             yield File(FILE, _config(context, used).encode())
 
     def _task(self, sample: Sample, writer: ResultWriter, context: WriteContext) -> dict[str, Any]:
@@ -301,9 +328,7 @@ class LabelStudio(Document):
         }  # fmt: skip
 
 
-def _records(
-    heads: Sequence[tuple[bytes, str, _Head]], keys: Sequence[str], context: ReadContext
-) -> Iterator[Record]:
+def _records(heads: Sequence[tuple[bytes, str, _Head]], keys: Sequence[str], context: ReadContext) -> Iterator[Record]:
     """The images of all tasks, each under a name of its own where Label Studio's prefix alone tells them apart."""
     found: list[tuple[bytes, str, str, str, int | None, str | None]] = []
     for data, place, head in heads:
@@ -329,6 +354,32 @@ def _records(
         yield Record(data, place, name, written, key, page)
 
 
+def _frames(record: Record, report: Report) -> Iterator[Record]:
+    """The image itself, or the frames of a video that show something."""
+    task: dict[str, Any] = json.load(record.data, record.place, dict) if f'"{KIND}"'.encode() in record.data else {}
+    sets = {
+        key: [json.fields(each) for each in json_list(task.get(key))]
+        for key in ("annotations", "completions", "predictions")
+    }
+    if not any(is_video(json_list(each.get("result"))) for listed in sets.values() for each in listed):
+        yield record
+        return
+    frames: dict[int, dict[str, list[Any]]] = {}
+    for key, listed in sets.items():
+        for position, each in enumerate(listed):
+            for frame, results in by_frame(
+                json_list(each.get("result")), f"{record.place}.{key}[{position}].result", report
+            ).items():
+                frames.setdefault(frame, {}).setdefault(key, []).append({**each, "result": results})
+    report.problem(
+        f"{OWNER}.frames", f"a video, {len(frames)} of its frames show something", record.place, severity="info",
+        action="each of these is an image",
+    )  # fmt: skip
+    for frame, found in sorted(frames.items()):
+        kept = {"data": task.get("data"), "annotations": [], **found}
+        yield record._replace(data=json.dump(kept), place=f"{record.place}#frame={frame}", frame=frame)
+
+
 def _pages(data: Mapping[str, Any], keys: Sequence[str]) -> Iterator[tuple[str, int | None, str]]:
     """Key, number (``None``: the only one) and address of each image of a task."""
     texts = [key for key, value in data.items() if isinstance(value, str) and value]
@@ -338,7 +389,9 @@ def _pages(data: Mapping[str, Any], keys: Sequence[str]) -> Iterator[tuple[str, 
             yield key, None, data[key]
             return
     for key, value in data.items():
-        urls = [json.fields(v).get("url", json.fields(v).get(IMAGE, v)) for v in value] if isinstance(value, list) else []
+        urls = (
+            [json.fields(v).get("url", json.fields(v).get(IMAGE, v)) for v in value] if isinstance(value, list) else []
+        )
         named = [url for url in urls if isinstance(url, str) and url]
         if named and len(named) == len(urls):
             yield from ((key, number, url) for number, url in enumerate(named))
@@ -497,7 +550,14 @@ def _config(context: WriteContext, used: Sequence[Sequence[str]]) -> str:
     return write_config(context.labels, kinds, "tags" in flat, "captions" in flat, fields)
 
 
+def _names(source: Source) -> list[str]:
+    return [name for pattern in ("*.json", "*.csv", "*.tsv") for name in source.match(pattern)]
+
+
 def _evidence(source: Source, name: str) -> Match | None:
+    if not name.lower().endswith(".json"):
+        found = is_table(name, source.head(name, 1 << 12))
+        return Match(0.9, f"{name} is a table of annotations of Label Studio") if found else None
     value = json.peek(source.head(name, 1 << 15))
     items = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
     if not items:

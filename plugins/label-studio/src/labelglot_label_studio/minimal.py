@@ -1,10 +1,13 @@
-"""JSON-MIN, Label Studio's short export: an annotation with its task data in one flat object. Read only.
+"""JSON-MIN, Label Studio's short export: an annotation with its task data in one flat object, or in a row of a table
+(CSV, TSV) with JSON in its cells. Read only.
 
 Ids, types and scores of regions are not in it.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +25,35 @@ FACTS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_t
 def is_minimal(item: Mapping[str, Any]) -> bool:
     """Whether a record is one of JSON-MIN."""
     return "data" not in item and len(SIGNS & item.keys()) > 1
+
+
+def is_table(name: str, head: bytes) -> bool:
+    """Whether a file begins with the header of such a table."""
+    cells = head.decode("utf-8-sig", "replace").partition("\n")[0].strip().replace('"', "")
+    return len(SIGNS & set(cells.split(_delimiter(name)))) > 1
+
+
+def from_table(name: str, data: bytes) -> list[msgspec.Raw]:
+    """The records of a table. Raises :class:`LabelglotError` if it is none."""
+    reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig", "replace"), newline=""), delimiter=_delimiter(name))
+    try:
+        return [msgspec.Raw(json.dump({k: _cell(v) for k, v in row.items() if k and v is not None})) for row in reader]
+    except csv.Error as error:
+        raise LabelglotError(str(error), name) from error
+
+
+def _delimiter(name: str) -> str:
+    return "\t" if name.lower().endswith(".tsv") else ","
+
+
+def _cell(text: str) -> Any:
+    """JSON where there is some, whole numbers; else the text."""
+    if text[:1] in ("[", "{"):
+        try:
+            return json.load(text.encode(), "")
+        except LabelglotError:
+            return text
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 18 and str(int(text)) == text else text
 
 
 def tasks_of(parts: Sequence[msgspec.Raw | bytes], path: str, report: Report) -> Iterable[msgspec.Raw | bytes]:

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labelglot.conventions import Rotation
-from labelglot.geometry import is_rotated_box, signed_area
+from labelglot.geometry import encode_string, from_bitmap, is_rotated_box, signed_area
+from labelglot.images import decode_alpha, from_data_url
 from labelglot.plugin import (
     PERCENT_XYWH,
     Annotation,
@@ -44,13 +45,23 @@ from labelglot_label_studio.config import CAPTION, CHOICE, CONTROLS, IMAGE, OWNE
 Size = tuple[int, int] | None
 PERCENT = Convention(unit="percent")
 TURNED = Rotation(form="xywh", pivot="top_left")
-COMMON = ("id", "from_name", "to_name", "type", "value", "original_width", "original_height", "origin", "image_rotation")
+COMMON = (
+    "id",
+    "from_name",
+    "to_name",
+    "type",
+    "value",
+    "original_width",
+    "original_height",
+    "origin",
+    "image_rotation",
+)
 VALUE: Mapping[str, tuple[str, ...]] = {
     "rectangle": ("x", "y", "width", "height", "rotation"),
     "polygon": ("points", "closed"),
     "ellipse": ("x", "y", "radiusX", "radiusY", "rotation"),
     "keypoint": ("x", "y", "width"),
-    "brush": ("format", "rle"),
+    "brush": ("format", "rle", "maskDataURL"),
 }
 """Fields of the value of each kind of region, apart from its labels."""
 FIELDS = ("choices", "taxonomy", "textarea", "number", "rating")
@@ -78,10 +89,13 @@ def stated_size(results: Sequence[Any]) -> Size:
 
 
 class ResultReader:
-    """Reads the results of one image. ``names``: alias -> class."""
+    """Reads the results of one image. ``names``: alias -> class; ``tracks``: ids of regions are those of tracks."""
 
-    def __init__(self, size: Size, layer: str | None, names: Mapping[str, str], key: str, report: Report) -> None:
+    def __init__(
+        self, size: Size, layer: str | None, names: Mapping[str, str], key: str, report: Report, tracks: bool = False
+    ) -> None:
         self.size, self.layer, self.names, self.key, self.report = size, layer, names, key, report
+        self.tracks = tracks
 
     def read(self, results: Sequence[Any], place: str) -> Found:
         """Regions first, then what is said about them or about the image."""
@@ -139,9 +153,12 @@ class ResultReader:
                 extra[name] = item[name]
         if "image_rotation" in extra:
             self.report.problem(
-                f"{OWNER}.image_rotation", f"the image was turned by {item['image_rotation']} degrees in the editor", place,
-                key=self.key, action="coordinates are read as they stand",
-            )  # fmt: skip
+                f"{OWNER}.image_rotation",
+                f"the image was turned by {item['image_rotation']} degrees in the editor",
+                place,
+                key=self.key,
+                action="coordinates are read as they stand",
+            )
         if odd:
             extra["value"] = odd
         score, parent, id_ = item.get("score"), item.get("parentID"), item.get("id")
@@ -207,6 +224,8 @@ class ResultReader:
     def _annotations(self, region: dict[str, Any], place: str) -> Iterator[Annotation]:
         labels = [self.names.get(label, label) for label in region.pop("labels")]
         extra = region.pop("extra")
+        if self.tracks:
+            region["track"] = region.pop("id")
         annotation = Annotation(**region, layer=self.layer, extra={OWNER: extra} if extra else {})
         if len(labels) > 1:
             self.report.problem(
@@ -252,6 +271,11 @@ def geometry(kind: str, value: Mapping[str, Any], size: Size) -> tuple[Box | Non
         return None, Ellipse(cx=cx, cy=cy, rx=rx, ry=ry, angle=math.radians(turn))
     if kind == "keypoint":
         return None, Points(points=PERCENT.read_points(take("x", "y"), size))
+    if kind == "brush" and isinstance(value.get("maskDataURL"), str):
+        bitmap = decode_alpha(from_data_url(value["maskDataURL"]))
+        if size not in (None, bitmap.shape[::-1]):
+            raise LabelglotError(f"a mask of {bitmap.shape[1]} x {bitmap.shape[0]} pixels on an image of {size}")
+        return None, Mask(width=bitmap.shape[1], height=bitmap.shape[0], rle=encode_string(from_bitmap(bitmap)))
     if kind == "brush":
         packed = value.get("rle")
         if not isinstance(packed, list) or size is None:
@@ -313,7 +337,7 @@ class ResultWriter:
         return alias if isinstance(alias, str) else self.context.name(key)
 
     def objects(self, annotations: Sequence[tuple[int, Annotation]]) -> Iterator[dict[str, Any]]:
-        """The results of objects, each with its position in the sample. Objects alike but for the class are one region."""
+        """The results of objects, each with its position in the sample. Those alike but for the class are one region."""
         last: tuple[Annotation, dict[str, Any]] | None = None
         for position, a in annotations:
             if last is not None and None not in (a.id, a.label) and a.replace(label=None) == last[0]:
@@ -333,10 +357,18 @@ class ResultWriter:
         if a.label is not None:
             value[f"{kind}labels"] = [self._label(a.label)]
         return {
-            "id": a.id or f"{MADE}{position + 1}", "from_name": CONTROLS[kind][1], "to_name": IMAGE, "type": kind if a.label is None else f"{kind}labels",
-            "origin": "manual", **self.stated, "image_rotation": 0, "value": value,
-            **({} if a.score is None else {"score": a.score}), **({} if a.parent is None else {"parentID": a.parent}), **extra,
-        }  # fmt: skip
+            "id": a.id or f"{MADE}{position + 1}",
+            "from_name": CONTROLS[kind][1],
+            "to_name": IMAGE,
+            "type": kind if a.label is None else f"{kind}labels",
+            "origin": "manual",
+            **self.stated,
+            "image_rotation": 0,
+            "value": value,
+            **({} if a.score is None else {"score": a.score}),
+            **({} if a.parent is None else {"parentID": a.parent}),
+            **extra,
+        }
 
     def draw(self, a: Annotation, position: int) -> tuple[str, dict[str, Any]]:
         """Kind and value of a region."""
@@ -389,9 +421,16 @@ class ResultWriter:
             value = {**place, "text" if kind == "textarea" else kind: _spelled(kind, said)}
             self.controls.setdefault(name, kind)
             yield {
-                "id": region["id"], "from_name": name, "to_name": region["to_name"], "type": kind, "origin": "manual", **self.stated,
-                "image_rotation": 0, "value": value, **more,
-            }  # fmt: skip
+                "id": region["id"],
+                "from_name": name,
+                "to_name": region["to_name"],
+                "type": kind,
+                "origin": "manual",
+                **self.stated,
+                "image_rotation": 0,
+                "value": value,
+                **more,
+            }
 
     def tag(self, tags: Sequence[Tag], number: int) -> dict[str, Any]:
         """One result of tags that differ in what they say only."""
@@ -400,10 +439,15 @@ class ResultWriter:
         kind = "textarea" if first.text is not None else extra.pop("type", "choices")
         texts = tuple(self._label(t.label or "") if t.text is None else t.text for t in tags)
         return {
-            "id": f"image-{number}", "from_name": CAPTION if kind == "textarea" else CHOICE, "to_name": IMAGE, "type": kind,
-            "origin": "manual", "value": {"text" if kind == "textarea" else kind: _spelled(kind, texts)},
-            **({} if first.score is None else {"score": first.score}), **extra,
-        }  # fmt: skip
+            "id": f"image-{number}",
+            "from_name": CAPTION if kind == "textarea" else CHOICE,
+            "to_name": IMAGE,
+            "type": kind,
+            "origin": "manual",
+            "value": {"text" if kind == "textarea" else kind: _spelled(kind, texts)},
+            **({} if first.score is None else {"score": first.score}),
+            **extra,
+        }
 
 
 def _spelled(kind: str, said: Attribute) -> Any:

@@ -1,6 +1,7 @@
 """Labelbox export, version 2: a line of JSON for each data row.
 
-- ``data_row`` = image: ``global_key`` or ``external_id`` its path, ``row_data`` its address; ``media_attributes`` = size.
+- ``data_row`` = image: ``global_key`` or ``external_id`` its path, ``row_data`` its address; ``media_attributes`` =
+  size.
 - ``projects``: each label of each project is one annotator's, a layer where images have several. No label = nobody
   looked; a label without objects = nothing found. Without a list of objects, only classes of the image were asked for.
 - ``bounding_box``, ``polygon``, ``line``, ``point``, ``mask`` = box, polygon, polyline, point, mask (a PNG).
@@ -52,7 +53,13 @@ from labelglot_labelbox.legacy import OWNER, from_csv, is_legacy, rows_of
 DOCUMENT = "export.ndjson"
 PATTERNS = ("*.ndjson", "*.jsonl", "*.json", "*.csv")
 HEAD = 1 << 14
-KINDS = {"box": "ImageBoundingBox", "polygon": "ImagePolygon", "polyline": "ImagePolyline", "points": "ImagePoint", "mask": "ImageSegmentationMask"}
+KINDS = {
+    "box": "ImageBoundingBox",
+    "polygon": "ImagePolygon",
+    "polyline": "ImagePolyline",
+    "points": "ImagePoint",
+    "mask": "ImageSegmentationMask",
+}
 GEOMETRY = ("bounding_box", "polygon", "line", "point", "mask")
 OBJECT = ("feature_id", "name", "value", "annotation_kind", "classifications", "confidence", *GEOMETRY)
 ANSWERS = ("radio_answer", "checklist_answers", "text_answer")
@@ -60,11 +67,12 @@ CLASS, CAPTION = "class", "caption"
 
 
 class Record(NamedTuple):
-    """A row, encoded; ``name``: what its image is looked up by."""
+    """A row, encoded; ``name``: what its image is looked up by; ``frame``: of a video, from 0."""
 
     name: str
     place: str
     data: bytes
+    frame: int | None = None
 
 
 class Labelbox(Document):
@@ -128,10 +136,22 @@ class Labelbox(Document):
         for place, row in rows:
             name = _image_name(json.fields(row.get("data_row")), context)
             if not name:
-                context.report.problem(f"{OWNER}.row", "the row names no image", place, severity="error", raw=row, action="skipped")
+                context.report.problem(
+                    f"{OWNER}.row", "the row names no image", place, severity="error", raw=row, action="skipped"
+                )
                 continue
             most = max(most, len(list(_sets(row, context.options))))
-            records.append(Record(name, place, json.dump(row)))
+            frames = _frames(row)
+            if frames is None:
+                records.append(Record(name, place, json.dump(row)))
+                continue
+            context.report.problem(
+                f"{OWNER}.frames", f"a video, {len(frames)} of its frames show something", place, severity="info",
+                action="each of these is an image",
+            )  # fmt: skip
+            records += [
+                Record(name, f"{place}#frame={frame}", json.dump(said), frame) for frame, said in frames.items()
+            ]
         if most > 1:
             context.report.problem(
                 f"{OWNER}.labels", f"rows with up to {most} labels", path, severity="info",
@@ -147,7 +167,7 @@ class Labelbox(Document):
         about, media = json.fields(row.get("data_row")), json.fields(row.get("media_attributes"))
         real = None if where.image is None else image_size(where.image)
         size = real or json.size(media)
-        reader = _Reader(size, where.path, context, report)
+        reader = _Reader(size, where.path, context, report, record.frame is not None)
         annotations: list[Annotation] | None = None
         tags: list[Tag] = []
         kept: list[dict[str, Any]] = []
@@ -155,8 +175,6 @@ class Labelbox(Document):
             layer = _layer(label, shared)
             said = json.fields(label.get("annotations"))
             place = f"{record.place}.projects.{project}"
-            if "frames" in said:
-                report.problem(f"{OWNER}.video", "a label of a video", place, severity="error", key=where.path, action="skipped")
             tags += reader.tags(said.get("classifications"), layer, place)
             if "objects" in said:
                 objects = reader.objects(said["objects"], layer, place)
@@ -165,9 +183,14 @@ class Labelbox(Document):
             related = ("relationships",) if said.get("relationships") == [] else ()
             fields = json.rest(label, ("annotations", *details))
             more = json.rest(said, ("objects", "classifications", *related))
-            kept.append({
-                "layer": layer, "project": project, **({"fields": fields} if fields else {}), **({"said": more} if more else {})
-            })  # fmt: skip
+            kept.append(
+                {
+                    "layer": layer,
+                    "project": project,
+                    **({"fields": fields} if fields else {}),
+                    **({"said": more} if more else {}),
+                }
+            )
         extra = {"sets": kept} if any(len(bag) > 2 or bag["project"] != OWNER for bag in kept) else {}
         split_said, further = _split(about.get("metadata_fields", row.get("metadata_fields")))
         uri = about.get("row_data")
@@ -182,12 +205,28 @@ class Labelbox(Document):
             "metadata_fields": further,
         }
         extra |= {k: v for k, v in rest.items() if v}
+        if record.frame is not None:
+            return Sample(
+                path=f"{where.path}#frame={record.frame}",
+                size=size,
+                sequence=where.path,
+                frame=record.frame,
+                tags=tuple(tags),
+                splits=() if split_said is None else (split_said,),
+                extra={OWNER: extra} if extra else {},
+                annotations=None if annotations is None else tuple(annotations),
+            )
         return Sample(
-            path=where.path, id=about["id"] if isinstance(about.get("id"), str) else None, image=where.image, size=size,
-            uri=uri if isinstance(uri, str) and uri != where.path else None, splits=() if split_said is None else (split_said,),
-            tags=tuple(tags), annotations=None if annotations is None else tuple(annotations),
+            path=where.path,
+            id=about["id"] if isinstance(about.get("id"), str) else None,
+            image=where.image,
+            size=size,
+            uri=uri if isinstance(uri, str) and uri != where.path else None,
+            splits=() if split_said is None else (split_said,),
+            tags=tuple(tags),
+            annotations=None if annotations is None else tuple(annotations),
             extra={OWNER: extra} if extra else {},
-        )  # fmt: skip
+        )
 
     def document_path(self, split: str | None, context: WriteContext) -> str:
         return context.document(DOCUMENT)
@@ -206,10 +245,16 @@ class Labelbox(Document):
         media = {} if sample.size is None else dict(zip(("width", "height"), sample.size, strict=True))
         projects = _projects(sample, context, extra)
         made = {
-            "data_row": {**({} if sample.id is None else {"id": sample.id}), **row, "row_data": sample.uri or sample.path},
+            "data_row": {
+                **({} if sample.id is None else {"id": sample.id}),
+                **row,
+                "row_data": sample.uri or sample.path,
+            },
             "media_attributes": {**json.fields(extra.get("media_attributes")), **media},
-            **({"metadata_fields": metadata} if metadata else {}), "projects": projects, **json.fields(extra.get("row")),
-        }  # fmt: skip
+            **({"metadata_fields": metadata} if metadata else {}),
+            "projects": projects,
+            **json.fields(extra.get("row")),
+        }
         return json.dump(made) + b"\n"
 
 
@@ -224,7 +269,9 @@ def _projects(sample: Sample, context: WriteContext, extra: Mapping[str, Any]) -
         if own in sets:
             sets.remove(own)
         made = [_object(a, context) for _, a in objects]
-        found.append((own["project"], _label(layer, made if sample.annotations is not None else None, tags, own, context)))
+        found.append(
+            (own["project"], _label(layer, made if sample.annotations is not None else None, tags, own, context))
+        )
     left = sets if sample.annotations is not None else []
     found += [(bag["project"], _label(bag.get("layer"), [], [], bag, context)) for bag in left]
     if not found and sample.annotations is not None:
@@ -271,6 +318,38 @@ def _sets(row: Mapping[str, Any], options: Any) -> Iterator[tuple[str, dict[str,
                 yield key, label
 
 
+def _frames(row: Mapping[str, Any]) -> dict[int, dict[str, Any]] | None:
+    """A row for each frame of a video that shows something, ``None`` if the row is no video."""
+    found: dict[int, dict[str, list[Any]]] = {}
+    is_video = False
+    projects = json.fields(row.get("projects"))
+    for key, project in projects.items():
+        labels = json.fields(project).get("labels")
+        for label in labels if isinstance(labels, list) else ():
+            frames = json.fields(json.fields(label).get("annotations")).get("frames")
+            is_video = is_video or isinstance(frames, dict)
+            for number, said in json.fields(frames).items():
+                about = json.fields(said)
+                if not number.isdecimal() or not number.isascii() or len(number) > 9 or number == "0":
+                    continue
+                objects = about.get("objects")
+                listed = (
+                    [{"feature_id": id_, **json.fields(o)} for id_, o in objects.items()]
+                    if isinstance(objects, dict)
+                    else objects
+                )
+                now = {"objects": listed or [], "classifications": about.get("classifications") or []}
+                if any(now.values()):
+                    kept = {k: label[k] for k in ("id", "label_details") if k in label}
+                    found.setdefault(int(number) - 1, {}).setdefault(key, []).append({**kept, "annotations": now})
+    if not is_video:
+        return None
+    return {
+        frame: {**row, "projects": {key: {"labels": labels} for key, labels in said.items()}}
+        for frame, said in sorted(found.items())
+    }
+
+
 def _image_name(about: Mapping[str, Any], context: ReadContext) -> str | None:
     """What the image of a row is called: the first name that leads to a file, else the first that is one."""
     names = [about.get(key) for key in ("global_key", "external_id")]
@@ -304,10 +383,12 @@ def _split(fields: Any) -> tuple[str | None, list[Any]]:
 
 
 class _Reader:
-    """Reads what the labels of one row say."""
+    """Reads what the labels of one row say. ``tracks``: ids of objects are those of tracks."""
 
-    def __init__(self, size: tuple[int, int] | None, key: str, context: ReadContext, report: Report) -> None:
-        self.size, self.key, self.context, self.report = size, key, context, report
+    def __init__(
+        self, size: tuple[int, int] | None, key: str, context: ReadContext, report: Report, tracks: bool = False
+    ) -> None:
+        self.size, self.key, self.context, self.report, self.tracks = size, key, context, report, tracks
 
     def objects(self, items: Any, layer: str | None, place: str) -> Iterable[Annotation]:
         listed = items if isinstance(items, list) else [items]
@@ -316,7 +397,9 @@ class _Reader:
         def decode(item: tuple[str, Any]) -> Annotation:
             return self._object(item[1], layer, item[0])
 
-        return decode_objects([(at, (at, item)) for at, item in places], decode, self.report, f"{OWNER}.object", self.key)
+        return decode_objects(
+            [(at, (at, item)) for at, item in places], decode, self.report, f"{OWNER}.object", self.key
+        )
 
     def _object(self, item: Any, layer: str | None, place: str) -> Annotation:
         if not isinstance(item, dict):
@@ -332,13 +415,21 @@ class _Reader:
         if raw:
             extra["classifications"] = raw
         kind = item.get("annotation_kind")
+        kind = kind.replace("Video", "Image", 1) if self.tracks and isinstance(kind, str) else kind
+        id_ = id_ if isinstance(id_, str) else None
         if kind not in (None, KINDS.get("box" if shape is None else shape.kind)):
             extra["annotation_kind"] = kind
         return Annotation(
-            label=name if isinstance(name, str) and name else None, box=box, shape=shape, layer=layer, attributes=attributes,
-            id=id_ if isinstance(id_, str) else None, score=None if score is None else json.finite(score, "confidence"),
+            label=name if isinstance(name, str) and name else None,
+            box=box,
+            shape=shape,
+            layer=layer,
+            attributes=attributes,
+            id=None if self.tracks else id_,
+            track=id_ if self.tracks else None,
+            score=None if score is None else json.finite(score, "confidence"),
             extra={OWNER: extra} if extra else {},
-        )  # fmt: skip
+        )
 
     def _geometry(self, item: Mapping[str, Any], place: str) -> tuple[Box | None, Shape | None]:
         kind = next((key for key in GEOMETRY if item.get(key) is not None), None)
@@ -365,7 +456,9 @@ class _Reader:
             data = from_data_url(url)
         else:
             names = [name for name in (url, f"{id_}.png" if id_ else None) if isinstance(name, str) and name]
-            image = next((image for name in names if (image := self.context.image(name)) and image.path != self.key), None)
+            image = next(
+                (image for name in names if (image := self.context.image(name)) and image.path != self.key), None
+            )
             if image is None:
                 self.report.problem(
                     f"{OWNER}.mask", "the bitmap of a mask is not at hand", place, key=self.key, raw=url,
@@ -386,7 +479,10 @@ class _Reader:
                 self.report.problem(f"{OWNER}.classification", "it is no object", place, raw=item, action="skipped")
                 continue
             kind = next((key for key in ANSWERS if item.get(key) is not None), None)
-            question: dict[str, Any] = {**json.rest(item, (*ANSWERS, "value")), "value": item.get("value", item.get("name"))}
+            question: dict[str, Any] = {
+                **json.rest(item, (*ANSWERS, "value")),
+                "value": item.get("value", item.get("name")),
+            }
             usual = CAPTION if kind == "text_answer" else CLASS
             asked: dict[str, Any] = {} if question == {"name": usual, "value": usual} else {"question": question}
             listed = item.get(kind) if kind == "checklist_answers" else [item.get(kind or "")]
@@ -394,7 +490,9 @@ class _Reader:
             for answer in answers:
                 said = json.fields(answer).get("content" if kind == "text_answer" else "name")
                 if not isinstance(said, str) or not said:
-                    self.report.problem(f"{OWNER}.classification", "an answer without name", place, raw=item, action="skipped")
+                    self.report.problem(
+                        f"{OWNER}.classification", "an answer without name", place, raw=item, action="skipped"
+                    )
                     continue
                 more = json.rest(answer, ("content",) if kind == "text_answer" else ("name",))
                 if kind != "text_answer" and more.get("value") == said:
@@ -465,7 +563,11 @@ def _questions(tags: Sequence[Tag], context: WriteContext) -> list[dict[str, Any
         answer = {**_named(context.name(tag.label)), **more}
         if made and made[-1][0] == question:
             last = made[-1][1]
-            last["checklist_answers"] = [*last.pop("checklist_answers", ()), *([last.pop("radio_answer")] if "radio_answer" in last else ()), answer]
+            last["checklist_answers"] = [
+                *last.pop("checklist_answers", ()),
+                *([last.pop("radio_answer")] if "radio_answer" in last else ()),
+                answer,
+            ]
         elif extra.get("kind") == "checklist_answers":
             made.append((question, {**question, "checklist_answers": [answer]}))
         else:
@@ -517,7 +619,11 @@ def _evidence(source: Source, name: str) -> Match | None:
     head = source.head(name, HEAD)
     if name.lower().endswith(".csv"):
         line = head.decode("utf-8-sig", "replace").partition("\n")[0]
-        return Match(0.95, f"{name} has the header of a Labelbox export") if "DataRow ID" in line and "Label" in line else None
+        return (
+            Match(0.95, f"{name} has the header of a Labelbox export")
+            if "DataRow ID" in line and "Label" in line
+            else None
+        )
     value = json.peek(head)
     item = next((item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)), {})
     if is_legacy(item):

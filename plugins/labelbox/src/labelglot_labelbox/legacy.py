@@ -39,13 +39,19 @@ def rows_of(records: Sequence[tuple[str, Mapping[str, Any]]], report: Report) ->
         key = str(record.get("DataRow ID") or record.get("Labeled Data") or place)
         if key not in rows:
             row = {"id": record.get("DataRow ID"), "row_data": record.get("Labeled Data")}
-            row |= {new: record[old] for new, old in (("external_id", "External ID"), ("global_key", "Global Key")) if record.get(old)}
+            row |= {
+                new: record[old]
+                for new, old in (("external_id", "External ID"), ("global_key", "Global Key"))
+                if record.get(old)
+            }
             project: dict[str, Any] = {"name": record.get("Project Name"), "labels": []}
             rows[key] = place, {"data_row": row, "media_attributes": {}, "projects": {"legacy": project}}
         try:
             said = _said(record.get("Label"))
         except LabelglotError as error:
-            report.problem(f"{OWNER}.label", error.message, place, severity="error", raw=record.get("Label"), action="skipped")
+            report.problem(
+                f"{OWNER}.label", error.message, place, severity="error", raw=record.get("Label"), action="skipped"
+            )
             continue
         if said is None:
             continue
@@ -105,4 +111,9 @@ def _classification(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _answer(item: Mapping[str, Any]) -> dict[str, Any]:
     nested = [_classification(each) for each in item.get("classifications") or () if isinstance(each, dict)]
-    return {"feature_id": item.get("featureId"), "name": item.get("title"), "value": item.get("value"), "classifications": nested}
+    return {
+        "feature_id": item.get("featureId"),
+        "name": item.get("title"),
+        "value": item.get("value"),
+        "classifications": nested,
+    }

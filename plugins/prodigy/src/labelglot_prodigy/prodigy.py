@@ -1,6 +1,7 @@
 """Prodigy's image tasks: a line of JSON for each answer about an image.
 
-- ``path``, else ``image``, else the name in ``meta`` or ``text`` = path; an ``image`` inside the line is the image itself.
+- ``path``, else ``image``, else the name in ``meta`` or ``text`` = path; an ``image`` inside the line is the image
+  itself.
 - ``spans`` = objects, in the frame of ``width`` and ``height``. ``accept`` of ``options``, or ``label``, = classes; a
   ``label`` that was rejected is known to be absent. ``caption`` = caption. ``meta`` = attributes of the image.
 - All lines about an image are one image, each annotator a layer where images have several. A line without answer is an
@@ -44,7 +45,20 @@ DOCUMENT = "prodigy.jsonl"
 PATTERNS = ("*.jsonl", "*.ndjson")
 LOOKED_AT = 50
 VIEWS = ("image_manual", "image", "classification", "choice", "blocks")
-LINE = ("image", "path", "width", "height", "spans", "answer", "label", "accept", "caption", "meta", "_annotator_id", "_view_id")
+LINE = (
+    "image",
+    "path",
+    "width",
+    "height",
+    "spans",
+    "answer",
+    "label",
+    "accept",
+    "caption",
+    "meta",
+    "_annotator_id",
+    "_view_id",
+)
 
 
 class Record(NamedTuple):
@@ -98,7 +112,9 @@ class Prodigy(Document):
         """What becomes of the image."""
 
         image_data: bool = Field(
-            default=False, title="Embedded images", description="put the bytes of each image into its line, as Prodigy does"
+            default=False,
+            title="Embedded images",
+            description="put the bytes of each image into its line, as Prodigy does",
         )
 
     def detect(self, source: Source) -> Match | None:
@@ -119,7 +135,9 @@ class Prodigy(Document):
                 continue
             name, is_sure = _image_name(line)
             if name is None:
-                context.report.problem(f"{OWNER}.line", "the line names no image", place, severity="error", raw=line, action="skipped")
+                context.report.problem(
+                    f"{OWNER}.line", "the line names no image", place, severity="error", raw=line, action="skipped"
+                )
                 continue
             code = line.get("_input_hash")
             if not is_sure and hashes.setdefault(name, code) != code:
@@ -131,8 +149,12 @@ class Prodigy(Document):
         layered = any(len(found) > 1 for found in people.values())
         if layered:
             context.report.problem(
-                f"{OWNER}.annotators", "images with answers of several annotators", path, severity="info", action="each is a layer"
-            )  # fmt: skip
+                f"{OWNER}.annotators",
+                "images with answers of several annotators",
+                path,
+                severity="info",
+                action="each is a layer",
+            )
         records = [Record(name, tuple(found)) for name, found in lines.items()]
         return Content(records, None, None, layered, list(lines))
 
@@ -189,16 +211,25 @@ class Prodigy(Document):
             kept.append({"layer": layer, **({"fields": fields} if fields else {})})
         if with_spans > 1 and not shared:
             report.problem(
-                f"{OWNER}.duplicate", f"{with_spans} lines with spans about one image", record.lines[0][0], key=where.path,
+                f"{OWNER}.duplicate",
+                f"{with_spans} lines with spans about one image",
+                record.lines[0][0],
+                key=where.path,
                 action="all are read",
-            )  # fmt: skip
+            )
         attributes, nested = json.attributes(first.get("meta"))
         extra: dict[str, Any] = {"lines": kept} if any(len(bag) > 1 for bag in kept) else {}
         extra |= {k: v for k, v in (("meta", nested), ("aside", aside)) if v}
         return Sample(
-            path=where.path, uri=where.uri or uri, image=image, size=real or stated, tags=tuple(tags), attributes=attributes,
-            annotations=None if annotations is None else tuple(annotations), extra={OWNER: extra} if extra else {},
-        )  # fmt: skip
+            path=where.path,
+            uri=where.uri or uri,
+            image=image,
+            size=real or stated,
+            tags=tuple(tags),
+            attributes=attributes,
+            annotations=None if annotations is None else tuple(annotations),
+            extra={OWNER: extra} if extra else {},
+        )
 
     def _objects(
         self, spans: list[Any], place: str, layer: str | None, real: tuple[int, int] | None,
@@ -209,9 +240,12 @@ class Prodigy(Document):
         if real is not None and stated is not None and real != stated:
             scale = (real[0] / stated[0], real[1] / stated[1])
             report.problem(
-                f"{OWNER}.size", f"the image is {real[0]} x {real[1]}, it was shown in {stated[0]} x {stated[1]}", place, key=key,
+                f"{OWNER}.size",
+                f"the image is {real[0]} x {real[1]}, it was shown in {stated[0]} x {stated[1]}",
+                place,
+                key=key,
                 action="coordinates are scaled to the image",
-            )  # fmt: skip
+            )
         items = [(f"{place}.spans[{i}]", item) for i, item in enumerate(spans)]
         return decode_objects(items, lambda item: read_span(item, scale, layer), report, f"{OWNER}.span", key)
 
@@ -333,7 +367,9 @@ def _tags(line: Mapping[str, Any], layer: str | None) -> Iterator[Tag]:
 def _accepted(line: Mapping[str, Any]) -> list[tuple[int | str, str]]:
     """Id and text of each option that was chosen."""
     accept, options = line.get("accept"), line.get("options")
-    texts = {str(o.get("id")): o.get("text") for o in options if isinstance(o, dict)} if isinstance(options, list) else {}
+    texts = (
+        {str(o.get("id")): o.get("text") for o in options if isinstance(o, dict)} if isinstance(options, list) else {}
+    )
     ids = [each for each in accept if isinstance(each, int | str) and each != ""] if isinstance(accept, list) else []
     return [(each, text if isinstance(text := texts.get(str(each)), str) and text else str(each)) for each in ids]
 
@@ -383,7 +419,9 @@ def _evidence(source: Source, name: str) -> Match | None:
     head = source.head(name, 1 << 15)
     lines = [line for line in head.splitlines()[:LOOKED_AT] if line.strip()]
     matches = [match for line in (lines[:-1] or lines) if (match := _of_line(name, json.peek(line))) is not None]
-    return max(matches, key=lambda match: match.confidence, default=None) or (_of_line(name, json.peek(lines[-1])) if lines else None)
+    return max(matches, key=lambda match: match.confidence, default=None) or (
+        _of_line(name, json.peek(lines[-1])) if lines else None
+    )
 
 
 def _of_line(name: str, value: Any) -> Match | None:

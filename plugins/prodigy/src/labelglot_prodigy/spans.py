@@ -1,4 +1,4 @@
-"""Spans of Prodigy's image tasks: ``rect`` = box, ``polygon`` and ``freehand`` = polygon, both with ``points``. Pixels."""
+"""Spans of Prodigy's image tasks, in pixels: ``rect`` = box, ``polygon`` and ``freehand`` = polygon."""
 
 from __future__ import annotations
 
@@ -55,9 +55,16 @@ def write_span(a: Annotation, name: str | None) -> dict[str, Any]:
     x0, y0, x1, y1 = (finite(v) for v in a.box or (0.0, 0.0, 0.0, 0.0))
     x, y, width, height = PIXELS_XYWH.write_box((x0, y0, x1, y1), None)
     return {
-        **head, "x": x, "y": y, "width": width, "height": height, "center": [(x0 + x1) / 2, (y0 + y1) / 2], "type": "rect",
-        "points": _pairs((x0, y0, x0, y1, x1, y1, x1, y0)), **extra,
-    }  # fmt: skip
+        **head,
+        "x": x,
+        "y": y,
+        "width": width,
+        "height": height,
+        "center": [(x0 + x1) / 2, (y0 + y1) / 2],
+        "type": "rect",
+        "points": _pairs((x0, y0, x0, y1, x1, y1, x1, y0)),
+        **extra,
+    }
 
 
 def _pairs(ring: tuple[float, ...]) -> list[list[float]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from labelglot.geometry import is_upright, nest
+from labelglot.geometry import is_upright, nest, stack
 from labelglot.holds import Holds
 from labelglot.plugin import Annotation, Cuboid, Keypoints, Mask, Polygon, Sample
 from labelglot.projection import project
@@ -34,6 +34,13 @@ def test_polygons_that_nest_stay_and_others_become_masks_or_pieces() -> None:
     assert isinstance(made.shape, Mask) and codes == ["shape.nested"]
     pieces, codes = reduced(united, geometry=(frozenset({"polygon"}),), polygon_nested=True)
     assert [a.shape for a in pieces] == [Polygon.of(OUTER), Polygon.of(HOLE)] and "shape.nested" in codes
+
+
+def test_masks_are_stacked_where_they_overlap() -> None:
+    one, two, three = (0, 4, 4), (2, 4, 2), (6, 2)
+    layers = stack([("a", one), ("b", two), ("c", three), ("c", (0, 1, 7))], 2, 4)
+    assert [numbers for _, numbers in layers] == [{"a": 1, "c": 2}, {"b": 1, "c": 2}]
+    assert layers[0][0].tolist() == [[1, 1, 0, 2], [1, 1, 0, 2]] and layers[1][0].tolist() == [[2, 1, 1, 0], [0, 1, 1, 0]]
 
 
 def test_cuboids_of_two_upright_faces_stay() -> None:

@@ -144,6 +144,11 @@ def test_names_of_files(name):
         assert sample.path == "d/a.jpg" and (sample.image is not None) == bool(images) and not report.problems()
 
 
+def test_names_that_differ_in_their_suffix_stay_apart():
+    samples, _ = opened({"b.json": document(BOX), "b.jpg.json": document(BOX), "b.jpg": png(64, 48)})
+    assert {(s.path, s.image is not None) for s in samples} == {("b", False), ("b.jpg", True)}
+
+
 def test_a_missing_size_comes_from_the_image():
     files = {"a.jpg.json": document(BOX, metadata={"name": "a.jpg", "width": None, "height": None}), "a.jpg": png(9, 7)}
     assert opened(files)[0][0].size == (9, 7)

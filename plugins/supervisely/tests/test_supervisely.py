@@ -125,6 +125,11 @@ def test_a_graph_without_names_keeps_its_number_of_points():
     assert next(iter(trip.dataset)).annotations[0].keypoints == points
 
 
+def test_names_that_differ_in_their_suffix_stay_apart():
+    files = {**project(), "ds/ann/a.json": project()["ds/ann/a.jpg.json"], "ds/img/a.jpg": (DATA / "ds0/img/c.png").read_bytes()}
+    assert {(s.path, s.image is not None) for s in opened(files)[0]} == {("a", False), ("a.jpg", True)}
+
+
 def test_two_nodes_of_one_name():
     from labelglot.schema import Keypoints
 

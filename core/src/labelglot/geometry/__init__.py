@@ -42,6 +42,7 @@ from labelglot.geometry.rle import (
     merge,
     mirror,
     paste,
+    stack,
     to_bitmap,
     to_row_major,
     turn,
@@ -63,6 +64,7 @@ __all__ = [
     "clip_ring", "contains", "convex_hull", "corners", "corners_from_center", "corners_from_pivot", "crop", "decode_string",
     "ellipse_to_ring", "encode_string", "from_bitmap", "from_center", "from_row_major", "from_xywh",
     "is_inside", "is_rotated_box", "is_self_crossing", "is_upright", "is_valid", "mask_area", "mask_bounds", "merge",
-    "min_area_rect", "mirror", "nest", "paste", "points", "rasterise", "ring_area", "ring_bounds", "rings_from_counts", "rotated_iou", "signed_area",
+    "min_area_rect", "mirror", "nest", "paste", "points", "rasterise", "ring_area", "ring_bounds", "rings_from_counts",
+    "rotated_iou", "signed_area", "stack",
     "to_bitmap", "to_center", "to_row_major", "to_xywh", "turn", "upside_down", "window",
 ]  # fmt: skip

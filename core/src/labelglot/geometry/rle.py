@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from labelglot.errors import LabelglotError, UnsafeInput
@@ -181,6 +181,28 @@ def turn(counts: Sequence[int], height: int, width: int, quarters: int) -> Count
     import numpy as np
 
     return from_bitmap(np.rot90(to_bitmap(counts, height, width), -quarters))
+
+
+def stack(
+    masks: Iterable[tuple[Hashable, Sequence[int]]], height: int, width: int
+) -> list[tuple[npt.NDArray[Any], dict[Hashable, int]]]:
+    """As few layers as it takes for no two masks of a layer to overlap, for formats in which a pixel is of one mask.
+
+    A layer is a (height, width) array of numbers, 0 where no mask is, and the number of each mask by its key; a key
+    comes once in a layer.
+    """
+    import numpy as np
+
+    layers: list[tuple[npt.NDArray[Any], dict[Hashable, int]]] = []
+    for key, counts in masks:
+        bitmap = to_bitmap(counts, height, width)
+        layer = next((layer for layer in layers if key not in layer[1] and not layer[0][bitmap].any()), None)
+        if layer is None:
+            layer = (np.zeros((height, width), dtype=np.int32), {})
+            layers.append(layer)
+        layer[1][key] = len(layer[1]) + 1
+        layer[0][bitmap] = len(layer[1])
+    return layers
 
 
 def merge(masks: Iterable[Sequence[int]], how: Literal["union", "intersection", "difference"] = "union") -> Counts:

@@ -412,8 +412,9 @@ def _listed(
         )  # fmt: skip
         return None
     extra = {key: value for key, value in values.items() if key not in _LISTED}
-    places = (under(folder, f"images/{name}"), under(folder, f"images/{name.rpartition('/')[2]}"), name)
-    image = next((place for place in places if place in context.images), None)
+    short = name.removeprefix(under(folder, ""))
+    place = under(folder, f"images/{short if _FRAME.fullmatch(short) else name}")
+    image = next((path for path in (place, name) if path in context.images), None)
     size = (width, height) if width and height else None
     return number, Record(name, image, frame, values.get("sequence"), size, splits, extra, ())
 

@@ -224,8 +224,14 @@ def _place(name: str, written: Any, context: ReadContext) -> Place:
         bare = written
     path = under(folder, bare)
     found = path if path in context.images else None if is_image(bare) else context.images.find(bare, (folder,))
-    found = None if found is None or found.endswith(PIXELS) else found
+    if found is not None and (found.endswith(PIXELS) or (found != path and _has_own(found, context.source))):
+        found = None
     return Place(path if found is None else found, None, None if found is None else context.image(found))
+
+
+def _has_own(image: str, source: Source) -> bool:
+    """Whether there is a file that is called like an image as a whole."""
+    return any(source.exists(f"{image}{suffix}") for suffix in SUFFIXES)
 
 
 class _Reader:

@@ -237,7 +237,10 @@ def _pairs(context: ReadContext, metas: Mapping[str, Meta]) -> list[Pair]:
         stem = name.removesuffix(name[-5:]).rpartition("/")[2]
         image = under(folder, stem)
         if image not in context.images and "." not in stem:
-            image = context.images.find(stem, (folder,)) or image
+            loose = context.images.find(stem, (folder,))
+            beside = None if loose is None or loose.rpartition("/")[0] != folder else loose
+            own = under(name.rpartition("/")[0], f"{loose}".rpartition("/")[2] + ".json")
+            image = beside if beside is not None and not context.source.exists(own) else image
         taken.add(image)
         pairs.append(_pair(name, image, image in context.images, context, metas))
     if context.source.focus is None:

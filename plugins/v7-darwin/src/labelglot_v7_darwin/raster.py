@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labelglot.geometry import decode_string, encode_string, paste, to_bitmap
+from labelglot.geometry import decode_string, encode_string, paste, stack
 from labelglot.geometry.rle import MAX_PIXELS
 from labelglot.plugin import LabelglotError, Mask
 
@@ -47,19 +47,8 @@ class Layer:
 
 def layers(masks: Sequence[tuple[str, Mask]], size: tuple[int, int]) -> list[dict[str, Any]]:
     """The masks of an image, by annotation, as few layers as it takes for no two of a layer to overlap."""
-    import numpy as np
-
     width, height = size
-    found: list[tuple[Any, dict[str, int]]] = []
-    for annotation, mask in masks:
-        bitmap = to_bitmap(decode_string(mask.rle), height, width)
-        free = (layer for layer in found if annotation not in layer[1] and not layer[0][bitmap].any())
-        layer = next(free, None)
-        if layer is None:
-            layer = (np.zeros((height, width), dtype=np.int32), {})
-            found.append(layer)
-        layer[1][annotation] = len(layer[1]) + 1
-        layer[0][bitmap] = len(layer[1])
+    found = stack(((annotation, decode_string(mask.rle)) for annotation, mask in masks), height, width)
     return [
         {"dense_rle": _runs(values), "mask_annotation_ids_mapping": numbers, "total_pixels": width * height}
         for values, numbers in found

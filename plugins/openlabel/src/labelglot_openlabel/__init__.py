@@ -1,0 +1,5 @@
+"""ASAM OpenLABEL JSON (``openlabel``)."""
+
+from labelglot_openlabel.openlabel import OpenLabel
+
+__all__ = ["OpenLabel"]

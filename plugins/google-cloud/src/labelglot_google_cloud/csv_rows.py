@@ -38,12 +38,11 @@ from pydantic import Field
 from labelglot_google_cloud.splits import SPLITS, is_use, use_of
 
 CELLS = 8
+FRACTIONS = Convention(unit="relative", ordered=True)
 DOCUMENT = "annotations.csv"
 LEAST = 0.01
 """The smallest side of a box the services take, as fraction of the image's."""
 _IMAGE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".webp", ".tif", ".tiff")
-_GRID = 12
-"""Digits of a fraction that are written: free of the noise of dividing."""
 
 
 class GoogleCsv(Table):
@@ -53,7 +52,7 @@ class GoogleCsv(Table):
     has_header = False
     holds = Holds(
         geometry=(frozenset({"box"}),),
-        boxes=Convention(unit="relative", ordered=True),
+        boxes=FRACTIONS,
         labels=LabelHolds(unused=False, order="appearance", names=text.LINE),
         size=False,
         uri="location",
@@ -172,7 +171,7 @@ class GoogleCsv(Table):
         if not sample.annotations:
             yield (*start, "", *[""] * CELLS)
         for a in sample.annotations or ():
-            x0, y0, x1, y1 = map(_spell, _corners(a, sample))
+            x0, y0, x1, y1 = map(text.spell, _corners(a, sample))
             between = ("", "") if context.options.vertices == "two" else (x1, y0)
             last = ("", "") if context.options.vertices == "two" else (x0, y1)
             yield (*start, context.name(a.label), x0, y0, *between, x1, y1, *last)
@@ -259,13 +258,7 @@ def _is_google(row: Sequence[str]) -> bool:
 
 
 def _corners(a: Annotation, sample: Sample) -> tuple[float, float, float, float]:
-    width, height = sample.size if sample.units == "pixels" and sample.size is not None else (1, 1)
-    x0, y0, x1, y1 = a.box or (0.0, 0.0, 0.0, 0.0)
-    if not isfinite(x0 + y0 + x1 + y1):
+    box = FRACTIONS.write_box(a.box or (0.0, 0.0, 0.0, 0.0), sample.size if sample.units == "pixels" else None)
+    if not all(map(isfinite, box)):
         raise LabelglotError("a coordinate is not finite")
-    x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-    return x0 / width, y0 / height, x1 / width, y1 / height
-
-
-def _spell(value: float) -> str:
-    return text.spell(round(value, _GRID))
+    return box

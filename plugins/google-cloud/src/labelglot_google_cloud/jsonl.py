@@ -36,7 +36,6 @@ SINGLE, MANY, BOXES = "classificationAnnotation", "classificationAnnotations", "
 LISTS = (SINGLE, MANY, BOXES)
 CORNERS = ("xMin", "yMin", "xMax", "yMax")
 LEAST, LEAST_PIXELS, MOST = 0.01, 8, 500
-_GRID = 12
 
 
 class _Box(msgspec.Struct):
@@ -209,8 +208,7 @@ class VertexAiJsonl(JsonLines):
         return {**bag.get("fields", {}), **line}
 
     def _encode_box(self, a: Annotation, sample: Sample, context: WriteContext) -> Mapping[str, Any]:
-        corners = (round(v, _GRID) for v in _fractions(a, sample))
-        named = {"displayName": context.name(a.label), **dict(zip(CORNERS, corners, strict=True))}
+        named = {"displayName": context.name(a.label), **dict(zip(CORNERS, _fractions(a, sample), strict=True))}
         return {**a.extra.get(self.id, {}), **named, **_resources(a.attributes)}
 
 

@@ -3,6 +3,7 @@
 from labelglot.conventions import PERCENT_XYWH, PIXELS, PIXELS_XYWH, RELATIVE, RELATIVE_CENTER, Convention, Rotation
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import (
+    AddressOptions,
     File,
     Format,
     Match,
@@ -73,6 +74,7 @@ __all__ = [
     "RELATIVE_CENTER",
     "ROLES",
     "TEXT",
+    "AddressOptions",
     "Annotation",
     "AttributeSpec",
     "Box",

@@ -21,7 +21,7 @@ from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Info, Label, Mask, Polygon, Sample, split_role
 from labelglot.storage import Source, clean_foreign, safe_relative
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
@@ -33,6 +33,24 @@ class Options(BaseModel):
     """Options of a reader or writer. Each field becomes ``-o name=value``; its description is the help text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class AddressOptions(Options):
+    """Options of writers where addresses stand in place of paths (``Holds.uri="location"``)."""
+
+    prefix: str = Field(
+        default="",
+        title="Prefix",
+        description='put in front of the path of every image, as in "s3://bucket/images/", instead of the address it had',
+    )
+
+    def narrowed(self, holds: Holds) -> Holds:
+        """What is left of a declaration: with a prefix, addresses are not kept."""
+        return holds.replace(uri=False) if self.prefix else holds
+
+    def address(self, sample: Sample) -> str:
+        """How an image is named."""
+        return sample.uri or self.prefix + sample.path
 
 
 class Match(NamedTuple):

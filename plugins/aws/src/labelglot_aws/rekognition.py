@@ -52,7 +52,8 @@ class Rekognition(SageMaker):
         """What the lines say besides the labels."""
 
     def holds_with(self, options: Any) -> Holds:
-        return self.holds
+        holds: Holds = options.narrowed(self.holds)
+        return holds
 
     def evidence(self, line: Mapping[str, Any]) -> Match | None:
         match = super().evidence(line)

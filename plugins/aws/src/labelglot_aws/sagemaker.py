@@ -10,6 +10,7 @@ import msgspec
 from labelglot.plugin import (
     PIXELS_XYWH,
     ROLES,
+    AddressOptions,
     Annotation,
     File,
     Holds,
@@ -72,12 +73,9 @@ DATE, JOB = "2000-01-01T00:00:00.000000", "labeling-job/labelglot"
 BOX_ATTRIBUTE, CLASS_ATTRIBUTE, MASK_ATTRIBUTE = "bounding-box", "image-classes", "segmentation-ref"
 
 
-class ManifestOptions(Options):
+class ManifestOptions(AddressOptions):
     """What the lines say besides the labels."""
 
-    prefix: str = Field(
-        default="", title="Prefix", description='put in front of each image\'s path, e.g. "s3://bucket/images/"'
-    )
     date: str = Field(
         default=DATE, title="Date", description="creation date of labels that have none"
     )
@@ -128,7 +126,7 @@ class SageMaker(JsonLines):
         )
 
     def holds_with(self, options: Any) -> Holds:
-        holds = self.holds
+        holds: Holds = options.narrowed(self.holds)
         if options.classes == "single":
             holds = holds.replace(tags=TagHolds(labels="one", score=True))
         if options.task == "segmentation":
@@ -316,7 +314,7 @@ class SageMaker(JsonLines):
 
     def encode_line(self, sample: Sample, context: WriteContext, ordinal: int) -> Mapping[str, Any]:
         bag = sample.extra.get(self.id, {})
-        name = sample.uri or context.options.prefix + sample.path
+        name = context.options.address(sample)
         # What was not read comes first: of several label attributes the last counts.
         line: dict[str, Any] = {IMAGE: name, **bag.get("other", {})}
         masks = getattr(context.options, "task", "") == "segmentation"

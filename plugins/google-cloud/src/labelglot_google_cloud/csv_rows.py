@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any, ClassVar, Literal
 
 from labelglot.plugin import (
+    AddressOptions,
     Annotation,
     Convention,
     Group,
@@ -19,7 +20,6 @@ from labelglot.plugin import (
     LabelglotError,
     LabelHolds,
     Match,
-    Options,
     Polygon,
     Problem,
     ReadContext,
@@ -59,7 +59,7 @@ class GoogleCsv(Table):
         splits=SPLITS,
     )
 
-    class WriteOptions(Options):
+    class WriteOptions(AddressOptions):
         """What the rows are for."""
 
         task: Literal["detection", "classification"] = Field(
@@ -68,14 +68,10 @@ class GoogleCsv(Table):
         vertices: Literal["two", "four"] = Field(
             default="two", title="Vertices", description="two: opposite corners of a box; four: all, clockwise"
         )
-        prefix: str = Field(
-            default="", title="Prefix", description='put in front of each image\'s path, e.g. "gs://bucket/images/"'
-        )
 
     def holds_with(self, options: Any) -> Holds:
-        if options.task == "detection":
-            return self.holds
-        return self.holds.replace(geometry=(), tags=TagHolds())
+        holds: Holds = options.narrowed(self.holds)
+        return holds if options.task == "detection" else holds.replace(geometry=(), tags=TagHolds())
 
     def confidence(self, uses: Sequence[str]) -> float:
         """How sure this format is of rows with these uses, as spelled."""
@@ -164,7 +160,7 @@ class GoogleCsv(Table):
         yield from super().encode(sample, context, ordinal)
 
     def rows(self, sample: Sample, context: WriteContext) -> Iterator[Sequence[object]]:
-        start = (self.uses[sample.split], sample.uri or context.options.prefix + sample.path)
+        start = (self.uses[sample.split], context.options.address(sample))
         if context.options.task == "classification":
             yield (*start, *(context.name(tag.label) for tag in sample.tags))
             return

@@ -10,13 +10,13 @@ import msgspec
 from labelglot.plugin import (
     RELATIVE,
     TEXT,
+    AddressOptions,
     Annotation,
     Holds,
     JsonLines,
     LabelglotError,
     LabelHolds,
     Match,
-    Options,
     Problem,
     ReadContext,
     Report,
@@ -76,19 +76,17 @@ class VertexAiJsonl(JsonLines):
         extra=frozenset({"vertex-ai-jsonl"}),
     )
 
-    class WriteOptions(Options):
+    class WriteOptions(AddressOptions):
         """How classes of images are written."""
 
         classes: Literal["multi", "single"] = Field(
             default="multi", title="Classes of images", description="multi: a list of classes; single: one class"
         )
-        prefix: str = Field(
-            default="", title="Prefix", description='put in front of each image\'s path, e.g. "gs://bucket/images/"'
-        )
 
     def holds_with(self, options: Any) -> Holds:
         one = TagHolds(labels="one", attributes=TEXT)
-        return self.holds if options.classes == "multi" else self.holds.replace(tags=one)
+        holds: Holds = options.narrowed(self.holds)
+        return holds if options.classes == "multi" else holds.replace(tags=one)
 
     def split_of(self, path: str) -> str | None:
         return None
@@ -190,7 +188,7 @@ class VertexAiJsonl(JsonLines):
                 yield refused(f"the service drops boxes under {LEAST_PIXELS} pixels or 1 % of a side", position)
 
     def encode_line(self, sample: Sample, context: WriteContext, ordinal: int) -> Mapping[str, Any]:
-        line: dict[str, Any] = {self.image_key: sample.uri or context.options.prefix + sample.path}
+        line: dict[str, Any] = {self.image_key: context.options.address(sample)}
         bag = sample.extra.get(self.id, {})
         if sample.tags:
             classes = [

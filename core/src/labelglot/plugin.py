@@ -4,6 +4,7 @@ from labelglot.conventions import PERCENT_XYWH, PIXELS, PIXELS_XYWH, RELATIVE, R
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import (
     AddressOptions,
+    AddressReadOptions,
     File,
     Format,
     Match,
@@ -75,6 +76,7 @@ __all__ = [
     "ROLES",
     "TEXT",
     "AddressOptions",
+    "AddressReadOptions",
     "Annotation",
     "AttributeSpec",
     "Box",

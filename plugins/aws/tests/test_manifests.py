@@ -268,3 +268,11 @@ def test_real_manifests():
     dataset = lg.read(SAMPLES / "classification.manifest", format="sagemaker", report=report)
     (sample,) = dataset.read(report)
     assert sample.tags == (Tag(label="dog", score=0.0),) and codes(report) == {"sagemaker.text": 1}
+
+
+def test_a_prefix_is_understood_both_ways(tmp_path):
+    lg.convert(DATA / "sagemaker", tmp_path / "out", to="sagemaker", options={"prefix": "s3://new/deep/"}, verify=True)
+    written = parsed((tmp_path / "out" / "train.manifest").read_bytes())
+    assert [line["source-ref"] for line in written] == [f"s3://new/deep/set/{n}.jpg" for n in "abc"]
+    again = lg.read(tmp_path / "out", format="sagemaker", options={"prefix": "s3://new/deep/"})
+    assert [s.path for s in again] == ["set/a.jpg", "set/b.jpg", "set/c.jpg"]

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from labelglot.plugin import (
+    AddressReadOptions,
     Holds,
     Label,
     LabelHolds,
     Lines,
     Match,
-    Options,
     Problem,
     ReadContext,
     Report,
@@ -43,7 +43,7 @@ class Rekognition(SageMaker):
         tags=TagHolds(repeated=False, negative=True), extra=frozenset({"rekognition"})
     )
 
-    class ReadOptions(Options):
+    class ReadOptions(AddressReadOptions):
         """Every class of an image is read; of boxes the last label attribute."""
 
         objects: str = Field(default="", title="Objects", description="label attribute of boxes; default: the last one")

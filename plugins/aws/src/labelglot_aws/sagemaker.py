@@ -11,6 +11,7 @@ from labelglot.plugin import (
     PIXELS_XYWH,
     ROLES,
     AddressOptions,
+    AddressReadOptions,
     Annotation,
     File,
     Holds,
@@ -21,7 +22,6 @@ from labelglot.plugin import (
     Lines,
     Mask,
     Match,
-    Options,
     Piece,
     Problem,
     ReadContext,
@@ -103,7 +103,7 @@ class SageMaker(JsonLines):
         extra=frozenset({"sagemaker"}),
     )
 
-    class ReadOptions(Options):
+    class ReadOptions(AddressReadOptions):
         """Which of several labels is read."""
 
         objects: str = Field(

@@ -10,6 +10,7 @@ from labelglot.plugin import (
     RELATIVE,
     ROLES,
     AddressOptions,
+    AddressReadOptions,
     Annotation,
     Box,
     Holds,
@@ -74,6 +75,9 @@ class AzureMlJsonl(JsonLines):
         unlabelled=True,
         extra=frozenset({"azureml-jsonl"}),
     )
+
+    class ReadOptions(AddressReadOptions):
+        """How images are named."""
 
     class WriteOptions(AddressOptions):
         """What the lines are for."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from labelglot.plugin import (
     AddressOptions,
+    AddressReadOptions,
     Annotation,
     Convention,
     Group,
@@ -58,6 +59,9 @@ class GoogleCsv(Table):
         uri="location",
         splits=SPLITS,
     )
+
+    class ReadOptions(AddressReadOptions):
+        """How images are named."""
 
     class WriteOptions(AddressOptions):
         """What the rows are for."""

@@ -11,6 +11,7 @@ from labelglot.plugin import (
     RELATIVE,
     TEXT,
     AddressOptions,
+    AddressReadOptions,
     Annotation,
     Holds,
     JsonLines,
@@ -75,6 +76,9 @@ class VertexAiJsonl(JsonLines):
         unlabelled=True,
         extra=frozenset({"vertex-ai-jsonl"}),
     )
+
+    class ReadOptions(AddressReadOptions):
+        """How images are named."""
 
     class WriteOptions(AddressOptions):
         """How classes of images are written."""

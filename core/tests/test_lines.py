@@ -2,7 +2,7 @@
 
 import pytest
 from labelglot.conventions import Convention
-from labelglot.formats.base import ReadContext
+from labelglot.formats.base import AddressReadOptions, ReadContext
 from labelglot.holds import Holds, LabelHolds, TagHolds, leads_to
 from labelglot.projection import project
 from labelglot.projection.labels import project_labels
@@ -33,6 +33,19 @@ def test_an_address_may_have_more_than_a_server_before_the_path():
     context = ReadContext(MemorySource({}), None, Report())
     context.reserve([("in", uri), ("in", "s3://one/x/a.jpg")], addresses=holds)
     assert [context.place(n, "in").path for n in (uri, "s3://one/x/a.jpg")] == ["x/a.jpg", "one/x/a.jpg"]
+
+
+class Prefixed(AddressReadOptions):
+    pass
+
+
+def test_a_prefix_tells_where_the_path_begins():
+    context = ReadContext(MemorySource({"in/x/a.jpg": b"", "b.jpg": b""}), Prefixed(prefix="s3://b/root/"), Report())
+    names = [("in", "s3://b/root/x/a.jpg"), ("in", "s3://b/root/y/b.jpg"), ("in", "s3://b/other/c.jpg")]
+    context.reserve(names, addresses=Holds(uri="location"))
+    found = [context.place(name, folder) for folder, name in names]
+    assert [(where.path, where.image is not None) for where in found] == [("x/a.jpg", True), ("y/b.jpg", True), ("other/c.jpg", False)]
+    assert [where.uri for where in found] == [name for _, name in names]
 
 
 def test_addresses_in_place_of_paths_are_kept_where_they_lead_there():

@@ -3,6 +3,8 @@
 from labelglot.conventions import PERCENT_XYWH, PIXELS, PIXELS_XYWH, RELATIVE, RELATIVE_CENTER, Convention, Rotation
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import (
+    AddressOptions,
+    AddressReadOptions,
     File,
     Format,
     Match,
@@ -74,6 +76,8 @@ __all__ = [
     "RELATIVE_CENTER",
     "ROLES",
     "TEXT",
+    "AddressOptions",
+    "AddressReadOptions",
     "Annotation",
     "AttributeSpec",
     "Box",

@@ -4,13 +4,17 @@ import json
 from pathlib import Path
 
 import labelglot as lg
+import numpy as np
 import pytest
 from labelglot.detection import candidates
 from labelglot.engine.convert import read, write
 from labelglot.formats.registry import Registry
+from labelglot.geometry import decode_string, mask_bounds
+from labelglot.images import encode_color
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Label, Sample, Tag
 from labelglot.storage import MemorySource, MemoryTarget
+from labelglot.testing import conformance
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import load, travel
 from labelglot_aws import Rekognition, SageMaker
@@ -114,8 +118,9 @@ def test_of_several_label_sets_the_last_is_read_and_the_others_stay():
     (sample,), report = opened(line)
     assert [a.box[0] for a in sample.annotations] == [9] and codes(report) == {"sagemaker.attribute": 1}
     assert set(sample.extra["sagemaker"]["other"]) == {"bb", "bb-metadata"}
-    (sample,), _ = opened(line, boxes="bb")
+    (sample,), _ = opened(line, objects="bb")
     assert [a.box[0] for a in sample.annotations] == [1]
+    assert codes(opened(line, objects="none")[1]) == {"sagemaker.option": 1, "sagemaker.attribute": 2}
     files = {"a.manifest": json.dumps({"source-ref": "a.jpg", **line}).encode()}
     trip = travel(load(files, SAGEMAKER)[0], SAGEMAKER)
     assert parsed(trip.files["annotations.manifest"]) == [{"source-ref": "a.jpg", **line}]
@@ -128,11 +133,42 @@ def test_a_failed_job_keeps_the_image():
     assert "no consensus" in report.problems()[0].sentence
 
 
+class Segmentation(SageMaker):
+    class WriteOptions(SageMaker.WriteOptions):
+        task: str = "segmentation"
+
+
+TestSegmentation = conformance(Segmentation(), max_examples=10)
+
+
+def test_masks_are_the_colours_of_a_picture():
+    picture = np.full((4, 6), 0xFFFFFF)
+    picture[1:3, 2:5], picture[3, :] = 0x2CA02C, 0x112233
+    about = {
+        "0": {"class-name": "BACKGROUND", "hex-color": "#ffffff", "confidence": 0.25}, "2": {"class-name": "tree", "hex-color": "#2ca02c", "confidence": 0.25},
+        "7": {"class-name": "not there", "hex-color": "#000000", "confidence": 0.25},
+    }  # fmt: skip
+    line = {"seg-ref": "s3://out/m.png", "seg-ref-metadata": metadata("semantic-segmentation", **{"internal-color-map": about})}
+    (sample,), report = opened(line, files={"m.png": encode_color(picture), "d/a.jpg": png(6, 4)})
+    (a,) = sample.annotations
+    assert a.label == "tree" and a.score == 0.25 and mask_bounds(decode_string(a.shape.rle), 4) == (2, 1, 5, 3)
+    assert sample.size == (6, 4) and not report.problems()
+    write(Dataset([sample], [Label(key="tree", name="tree", id=2)]), target := MemoryTarget(), format=SAGEMAKER, options={"task": "segmentation"})
+    (again,) = parsed(target.content["annotations.manifest"])
+    assert set(again["seg-ref-metadata"]["internal-color-map"]) == {"0", "2"} and again["seg-ref"] in target.content
+    assert [s.annotations for s in load(target.content, SAGEMAKER)[0]] == [(a,)]
+
+
 def test_other_kinds_of_labels_stay_as_they_are():
     line = {"seg-ref": "s3://b/m.png", "seg-ref-metadata": metadata("semantic-segmentation", **{"internal-color-map": {}})}
     line |= {"verify": "1", "verify-metadata": metadata("label-verification", **{"class-name": "good"})}
     (sample,), report = opened(line)
-    assert sample.extra["sagemaker"]["other"] == line and codes(report) == {"sagemaker.attribute": 1}
+    assert sample.extra["sagemaker"]["other"] == line and codes(report) == {"sagemaker.mask": 1}
+    (sample,), report = opened(line, files={"m.jpg": png(6, 4)})
+    assert sample.annotations is None and codes(report) == {"sagemaker.mask": 1}
+    video = {"v-ref": "s3://b/SeqLabel.json", "v-ref-metadata": metadata("video-object-tracking")}
+    (sample,), report = opened(video)
+    assert sample.extra["sagemaker"]["other"] == video and codes(report) == {"sagemaker.attribute": 1}
 
 
 def test_scores_may_be_missing_and_classes_unnamed():
@@ -232,3 +268,11 @@ def test_real_manifests():
     dataset = lg.read(SAMPLES / "classification.manifest", format="sagemaker", report=report)
     (sample,) = dataset.read(report)
     assert sample.tags == (Tag(label="dog", score=0.0),) and codes(report) == {"sagemaker.text": 1}
+
+
+def test_a_prefix_is_understood_both_ways(tmp_path):
+    lg.convert(DATA / "sagemaker", tmp_path / "out", to="sagemaker", options={"prefix": "s3://new/deep/"}, verify=True)
+    written = parsed((tmp_path / "out" / "train.manifest").read_bytes())
+    assert [line["source-ref"] for line in written] == [f"s3://new/deep/set/{n}.jpg" for n in "abc"]
+    again = lg.read(tmp_path / "out", format="sagemaker", options={"prefix": "s3://new/deep/"})
+    assert [s.path for s in again] == ["set/a.jpg", "set/b.jpg", "set/c.jpg"]

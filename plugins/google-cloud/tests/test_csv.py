@@ -73,8 +73,7 @@ def test_pixels_come_from_the_image():
     (sample,), report = opened("TRAIN,gs://b/x/a.png,cat,0.25,0.5,,,0.5,1,,", a__png=png(64, 48))
     assert sample.annotations[0].box == (16, 24, 32, 48) and sample.size == (64, 48) and not report.problems()
     assert written(Dataset([sample], ["cat"]), AUTOML) == ["TRAIN,gs://b/x/a.png,cat,0.25,0.5,,,0.5,1,,"]
-    plain = sample.replace(uri=None)
-    assert written(Dataset([plain], ["cat"]), AUTOML, prefix="gs://c/") == ["TRAIN,gs://c/a.png,cat,0.25,0.5,,,0.5,1,,"]
+    assert written(Dataset([sample], ["cat"]), AUTOML, prefix="gs://c/") == ["TRAIN,gs://c/a.png,cat,0.25,0.5,,,0.5,1,,"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Info, Label, Mask, Polygon, Sample, split_role
 from labelglot.storage import Source, clean_foreign, safe_relative
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
@@ -33,6 +33,34 @@ class Options(BaseModel):
     """Options of a reader or writer. Each field becomes ``-o name=value``; its description is the help text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class AddressOptions(Options):
+    """Options of writers where addresses stand in place of paths (``Holds.uri="location"``)."""
+
+    prefix: str = Field(
+        default="",
+        title="Prefix",
+        description='put in front of the path of every image, as in "s3://bucket/images/", instead of the address it had',
+    )
+
+    def narrowed(self, holds: Holds) -> Holds:
+        """What is left of a declaration: with a prefix, addresses are not kept."""
+        return holds.replace(uri=False) if self.prefix else holds
+
+    def address(self, sample: Sample) -> str:
+        """How an image is named."""
+        return sample.uri or self.prefix + sample.path
+
+
+class AddressReadOptions(Options):
+    """Options of readers where addresses stand in place of paths."""
+
+    prefix: str = Field(
+        default="",
+        title="Prefix",
+        description='what stands before the path of an image, as in "s3://bucket/images/"; by default the server alone',
+    )
 
 
 class Match(NamedTuple):
@@ -183,13 +211,14 @@ class ReadContext:
         self._refused: set[tuple[str, ...]] = set()
         self._addresses: dict[str, str] | None = None
         self._root: str | None = None
+        self._prefix = ""
 
     @cached_property
     def images(self) -> ImageIndex:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("source", "options", "wanted", "_refused", "_addresses", "_root")
+        kept = ("source", "options", "wanted", "_refused", "_addresses", "_root", "_prefix")
         return {**{name: self.__dict__[name] for name in kept}, "report": Report()}
 
     def wants_outlines(self) -> bool:
@@ -220,7 +249,8 @@ class ReadContext:
         file is found, the path of such an image does not depend on the document's folder, and two servers give two.
         """
         if addresses is not None and addresses.uri == "location":
-            names = list(names)
+            self._prefix = getattr(self.options, "prefix", "")
+            names = [("", rest, (f[0],)) if (rest := self._behind_prefix(f[1])) else f for f in names]
             self._root = addresses.uri_root
             self._addresses = _apart(names, self._root)
         if not self.images.paths:
@@ -268,6 +298,17 @@ class ReadContext:
         is kept as ``uri`` and its path is that of the file found, or its own without what is foreign. Raises
         :class:`LabelglotError` for a name that names nothing.
         """
+        rest = self._behind_prefix(name)
+        if rest:
+            where = self._place(rest, "", (folder,))
+            return where._replace(uri=name) if "://" in name else where
+        return self._place(name, folder, folders)
+
+    def _behind_prefix(self, name: str) -> str:
+        """The path that an address has behind the prefix the user gave; empty if it is another address."""
+        return name[len(self._prefix) :] if self._prefix and name.startswith(self._prefix) else ""
+
+    def _place(self, name: str, folder: str, folders: Sequence[str]) -> Place:
         seen = seen_from(folder, name)
         if seen is not None and seen in self.images:
             return Place(seen, None, SourceImage(self.source, seen))

@@ -104,7 +104,7 @@ class JsonLines(Format):
             raw=bytes(line).decode("utf-8", "replace"), action="skipped",
         )  # fmt: skip
 
-    def table(self, found: Sequence[Lines], report: Report) -> tuple[Sequence[Label | str] | None, Any]:
+    def table(self, found: Sequence[Lines], context: ReadContext) -> tuple[Sequence[Label | str] | None, Any]:
         """The class table (``None``: collected from the objects), and what decoding any line needs besides."""
         return None, None
 
@@ -151,7 +151,7 @@ class JsonLines(Format):
             raise LabelglotError(f"no {self.name} file in it can be read", context.source.where)
         found = list(merged.values())
         context.reserve(((record.folder, record.name) for record in found), addresses=self.holds)
-        labels, shared = self.table(found, context.report)
+        labels, shared = self.table(found, context)
         dataset = Dataset(Records(found, _Decoder(self, context, shared)), labels or ())
         return dataset if labels is not None else dataset.replace(labels_complete=False)
 

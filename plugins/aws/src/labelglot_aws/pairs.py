@@ -9,11 +9,14 @@ import msgspec
 from labelglot.plugin import Label, LabelglotError, Lines, Report, make_labels
 from labelglot.wire import json
 
+from labelglot_aws.masks import class_of
+
 SUFFIX = "-metadata"
 TYPE = "groundtruth/"
 BOXES = "groundtruth/object-detection"
 CLASS = "groundtruth/image-classification"
 CLASSES = "groundtruth/image-classification-multilabel"
+SEGMENTATION = "groundtruth/semantic-segmentation"
 VERIFICATION = "groundtruth/label-verification"
 IMAGE = "source-ref"
 
@@ -34,9 +37,9 @@ class Pair(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Which attributes are read: of boxes, and of classes (``None``: none; empty: all)."""
+    """Which attributes are read: of objects, and of classes of images."""
 
-    boxes: str | None
+    objects: str | None
     classes: frozenset[str]
 
 
@@ -44,6 +47,7 @@ class _Metadata(msgspec.Struct):
     type: str = ""
     names: dict[str, Any] = msgspec.field(default={}, name="class-map")
     name: Any = msgspec.field(default=None, name="class-name")
+    colors: dict[str, Any] = msgspec.field(default={}, name="internal-color-map")
 
 
 class _Numbered(msgspec.Struct):
@@ -95,6 +99,9 @@ class Attributes:
             known = self.names.setdefault(attribute, {})
             for number, name in metadata.names.items():
                 known.setdefault(str(name), _whole(number))
+            for number, entry in metadata.colors.items():
+                if (named := class_of(number, entry)) is not None:
+                    known.setdefault(named, _whole(number))
             if metadata.name is not None:
                 known.setdefault(str(metadata.name), _index(fields[attribute]))
             if metadata.type == BOXES:
@@ -140,4 +147,4 @@ def _index(value: msgspec.Raw) -> int | None:
     return _whole(bytes(value).decode("utf-8", "replace").strip('" '))
 
 
-__all__ = ["BOXES", "CLASS", "CLASSES", "IMAGE", "SUFFIX", "TYPE", "VERIFICATION", "Attributes", "Chosen", "Pair", "pairs_of"]
+__all__ = ["BOXES", "CLASS", "CLASSES", "IMAGE", "SEGMENTATION", "SUFFIX", "TYPE", "VERIFICATION", "Attributes", "Chosen", "Pair", "pairs_of"]

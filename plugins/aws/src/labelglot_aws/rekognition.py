@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from labelglot.plugin import (
+    AddressReadOptions,
     Holds,
     Label,
     LabelHolds,
     Lines,
     Match,
-    Options,
     Problem,
+    ReadContext,
     Report,
     Sample,
     Tag,
@@ -21,6 +22,7 @@ from labelglot.plugin import (
     WriteContext,
     make_labels,
 )
+from pydantic import Field
 
 from labelglot_aws.pairs import BOXES, CLASS, CLASSES, SUFFIX, Attributes, Chosen, Pair, pairs_of
 from labelglot_aws.sagemaker import BOX_ATTRIBUTE, ManifestOptions, SageMaker, spelling
@@ -41,17 +43,17 @@ class Rekognition(SageMaker):
         tags=TagHolds(repeated=False, negative=True), extra=frozenset({"rekognition"})
     )
 
-    class ReadOptions(Options):
+    class ReadOptions(AddressReadOptions):
         """Every class of an image is read; of boxes the last label attribute."""
 
-        boxes: str = ""
-        classes: str = ""
+        objects: str = Field(default="", title="Objects", description="label attribute of boxes; default: the last one")
 
     class WriteOptions(ManifestOptions):
         """What the lines say besides the labels."""
 
     def holds_with(self, options: Any) -> Holds:
-        return self.holds
+        holds: Holds = options.narrowed(self.holds)
+        return holds
 
     def evidence(self, line: Mapping[str, Any]) -> Match | None:
         match = super().evidence(line)
@@ -62,12 +64,12 @@ class Rekognition(SageMaker):
             return Match(0.95, "source-ref and a label attribute for each class")
         return Match(0.6, match.reason)
 
-    def table(self, found: Sequence[Lines], report: Report) -> tuple[Sequence[Label], Chosen]:
-        labels, chosen = super().table(found, report)
+    def table(self, found: Sequence[Lines], context: ReadContext) -> tuple[Sequence[Label], Chosen]:
+        labels, chosen = super().table(found, context)
         return make_labels(label.name for label in labels), chosen
 
-    def choose(self, seen: Attributes) -> Chosen:
-        return Chosen(seen.last(BOXES), frozenset(n for n, type in seen.types.items() if type in (CLASS, CLASSES)))
+    def choose(self, seen: Attributes, options: Any) -> Chosen:
+        return Chosen(options.objects or seen.last(BOXES), frozenset(n for n, type in seen.types.items() if type in (CLASS, CLASSES)))
 
     def score(self, value: Any) -> float | None:
         """The whole number 1 is what everybody writes who has no score."""

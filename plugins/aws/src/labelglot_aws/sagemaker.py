@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, ClassVar, Literal
 
@@ -10,15 +10,20 @@ import msgspec
 from labelglot.plugin import (
     PIXELS_XYWH,
     ROLES,
+    AddressOptions,
+    AddressReadOptions,
     Annotation,
+    File,
     Holds,
     JsonLines,
     Label,
     LabelglotError,
     LabelHolds,
     Lines,
+    Mask,
     Match,
-    Options,
+    Piece,
+    Problem,
     ReadContext,
     Report,
     Sample,
@@ -29,11 +34,13 @@ from labelglot.plugin import (
 from labelglot.wire import json
 from pydantic import Field
 
+from labelglot_aws.masks import BACKGROUND, color_of, paint, read_masks
 from labelglot_aws.pairs import (
     BOXES,
     CLASS,
     CLASSES,
     IMAGE,
+    SEGMENTATION,
     SUFFIX,
     TYPE,
     VERIFICATION,
@@ -44,7 +51,7 @@ from labelglot_aws.pairs import (
 )
 
 _BOX = ("class_id", "left", "top", "width", "height")
-_OWN = frozenset({"type", "objects", "class-map", "class-name", "confidence", "confidence-map"})
+_OWN = frozenset({"type", "objects", "class-map", "class-name", "confidence", "confidence-map", "internal-color-map"})
 """Fields of metadata that follow from the labels themselves."""
 
 
@@ -63,15 +70,12 @@ class _Size(msgspec.Struct):
 
 
 DATE, JOB = "2000-01-01T00:00:00.000000", "labeling-job/labelglot"
-BOX_ATTRIBUTE, CLASS_ATTRIBUTE = "bounding-box", "image-classes"
+BOX_ATTRIBUTE, CLASS_ATTRIBUTE, MASK_ATTRIBUTE = "bounding-box", "image-classes", "segmentation-ref"
 
 
-class ManifestOptions(Options):
+class ManifestOptions(AddressOptions):
     """What the lines say besides the labels."""
 
-    prefix: str = Field(
-        default="", title="Prefix", description='put in front of each image\'s path, e.g. "s3://bucket/images/"'
-    )
     date: str = Field(
         default=DATE, title="Date", description="creation date of labels that have none"
     )
@@ -99,17 +103,22 @@ class SageMaker(JsonLines):
         extra=frozenset({"sagemaker"}),
     )
 
-    class ReadOptions(Options):
+    class ReadOptions(AddressReadOptions):
         """Which of several labels is read."""
 
-        boxes: str = Field(default="", title="Boxes", description="label attribute of boxes; default: the last one")
+        objects: str = Field(
+            default="", title="Objects", description="label attribute of boxes or masks; default: the last one"
+        )
         classes: str = Field(
             default="", title="Classes", description="label attribute of classes of images; default: the last one"
         )
 
     class WriteOptions(ManifestOptions):
-        """How classes of images are written."""
+        """How objects and classes of images are written."""
 
+        task: Literal["detection", "segmentation"] = Field(
+            default="detection", title="Task", description="detection: boxes; segmentation: a picture of masks per image"
+        )
         classes: Literal["multilabel", "single"] = Field(
             default="multilabel",
             title="Classes of images",
@@ -117,7 +126,14 @@ class SageMaker(JsonLines):
         )
 
     def holds_with(self, options: Any) -> Holds:
-        return self.holds if options.classes == "multilabel" else self.holds.replace(tags=TagHolds(labels="one", score=True))
+        holds: Holds = options.narrowed(self.holds)
+        if options.classes == "single":
+            holds = holds.replace(tags=TagHolds(labels="one", score=True))
+        if options.task == "segmentation":
+            holds = holds.replace(
+                geometry=(frozenset({"mask"}),), overlap=False, labels=holds.labels.replace(first_id=1)
+            )  # fmt: skip
+        return holds
 
     def evidence(self, line: Mapping[str, Any]) -> Match | None:
         if not isinstance(line.get(IMAGE), str):
@@ -134,21 +150,23 @@ class SageMaker(JsonLines):
         else:
             super().nameless(line, place, report)
 
-    def table(self, found: Sequence[Lines], report: Report) -> tuple[Sequence[Label], Chosen]:
+    def table(self, found: Sequence[Lines], context: ReadContext) -> tuple[Sequence[Label], Chosen]:
         seen = Attributes().look(found)
-        chosen = self.choose(seen)
-        read = [name for name in seen.types if name == chosen.boxes or name in chosen.classes]
-        return seen.labels(read, found[0].lines[0].place if found else "", self.id, report), chosen
+        chosen = self.choose(seen, context.options)
+        read = [name for name in seen.types if name == chosen.objects or name in chosen.classes]
+        for name in {chosen.objects, *chosen.classes} - {None, *read}:
+            context.report.problem(f"{self.id}.option", f"no line has a label {name}")
+        return seen.labels(read, found[0].lines[0].place if found else "", self.id, context.report), chosen
 
-    def choose(self, seen: Attributes) -> Chosen:
+    def choose(self, seen: Attributes, options: Any) -> Chosen:
         """The attributes that are read."""
-        classes = seen.last(CLASS, CLASSES)
-        return Chosen(seen.last(BOXES), frozenset() if classes is None else frozenset({classes}))
+        classes = options.classes or seen.last(CLASS, CLASSES)
+        objects = options.objects or seen.last(BOXES, SEGMENTATION)
+        return Chosen(objects, frozenset() if classes is None else frozenset({classes}))
 
     def decode_line(
         self, line: dict[str, Any], sample: Sample, place: str, shared: Chosen, context: ReadContext, report: Report
     ) -> Sample | None:
-        options = context.options
         bag: dict[str, Any] = {}
         other = {name: value for name, value in line.items() if name != IMAGE}
         size, annotations = None, None
@@ -158,12 +176,16 @@ class SageMaker(JsonLines):
                 why = pair.metadata.get("failure-reason", "the job gave no label")
                 report.problem(f"{self.id}.failed", f"{pair.attribute}: {why}", place, key=sample.key)
                 continue
-            if pair.type == BOXES and pair.attribute == (options.boxes or shared.boxes):
+            if pair.type == BOXES and pair.attribute == shared.objects:
                 size, annotations, about = self._boxes(pair, place, sample.key, report)
                 bag |= {"boxes": about} if about else {}
-            elif pair.type in (CLASS, CLASSES) and (
-                pair.attribute == options.classes if options.classes else pair.attribute in shared.classes
-            ):
+            elif pair.type == SEGMENTATION and pair.attribute == shared.objects:
+                masks = self._masks(pair, place, sample.key, context, report)
+                if masks is None:
+                    continue
+                annotations, about = masks, spelling(pair, MASK_ATTRIBUTE)
+                bag |= {"masks": about} if about else {}
+            elif pair.type in (CLASS, CLASSES) and pair.attribute in shared.classes:
                 made, about = self.tags(pair, place, sample.key, report)
                 tags += made
                 bag |= {"classes": about} if about else {}
@@ -176,7 +198,7 @@ class SageMaker(JsonLines):
                 continue
             for name in (pair.attribute, pair.attribute + SUFFIX):
                 other.pop(name, None)
-        if annotations is None and "image_size" in other:
+        if size is None and "image_size" in other:
             size = _size(other["image_size"])
             if size is not None:
                 del other["image_size"]
@@ -186,6 +208,22 @@ class SageMaker(JsonLines):
             size=self.fitting_size(size, sample, place, report), tags=tuple(tags), annotations=annotations,
             extra={self.id: bag} if bag else {},
         )  # fmt: skip
+
+    def _masks(
+        self, pair: Pair, place: str, key: str, context: ReadContext, report: Report
+    ) -> tuple[Annotation, ...] | None:
+        """The masks in the picture of an image; ``None`` if it cannot be had."""
+        meaning = pair.metadata.get("internal-color-map")
+        folder = place.rpartition(":")[0].rpartition("/")[0]
+        found = context.image(str(pair.value), (folder,))
+        try:
+            if found is None or found.path.rpartition("/")[2] != str(pair.value).rpartition("/")[2]:
+                raise LabelglotError(f"the picture of masks {pair.value} is not at hand")
+            read = list(read_masks(found.read(), meaning if isinstance(meaning, dict) else {}))
+        except (LabelglotError, OSError) as error:
+            report.problem(f"{self.id}.mask", str(error), f"{place}#{pair.attribute}", key=key, action="kept as it is")
+            return None
+        return tuple(Annotation(label=name, shape=mask, score=self.score(score)) for name, score, mask in read)
 
     def _boxes(
         self, pair: Pair, place: str, key: str, report: Report
@@ -276,12 +314,15 @@ class SageMaker(JsonLines):
 
     def encode_line(self, sample: Sample, context: WriteContext, ordinal: int) -> Mapping[str, Any]:
         bag = sample.extra.get(self.id, {})
-        name = sample.uri or context.options.prefix + sample.path
+        name = context.options.address(sample)
         # What was not read comes first: of several label attributes the last counts.
         line: dict[str, Any] = {IMAGE: name, **bag.get("other", {})}
-        if sample.annotations is not None:
+        masks = getattr(context.options, "task", "") == "segmentation"
+        if sample.annotations is not None and masks:
+            line |= self._encode_masks(sample, sample.annotations, ordinal, bag.get("masks", {}), context)
+        elif sample.annotations is not None:
             line |= self._encode_boxes(sample, sample.annotations, bag.get("boxes", {}), context)
-        elif sample.size is not None:
+        if sample.size is not None and (masks or sample.annotations is None):
             line["image_size"] = _spell_size(sample.size, 3)
         if sample.tags:
             line |= dict(self.encode_tags(sample.tags, bag.get("classes", {}), context))
@@ -307,6 +348,35 @@ class SageMaker(JsonLines):
         attribute = about.get("attribute", "bounding-box")
         metadata = {"objects": objects, "class-map": names, "type": BOXES, **self.job(about, context)}
         return {attribute: value, attribute + SUFFIX: metadata}
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        yield from super().encode(sample, context, ordinal)
+        if sample.annotations is not None and getattr(context.options, "task", "") == "segmentation":
+            masks = [a.shape for a in sample.annotations if isinstance(a.shape, Mask)]
+            size = (masks[0].width, masks[0].height) if masks else sample.size or (1, 1)
+            colors = [color_of(number) for number in self._numbers(sample.annotations, context)]
+            yield File(_picture(sample, ordinal), paint(masks, colors, size))
+
+    def _numbers(self, annotations: Sequence[Annotation], context: WriteContext) -> list[int]:
+        """A number for each mask: that of its class, or one that no class has for a further mask of a class."""
+        numbers: list[int] = []
+        free = max((self.number(label.key, context) for label in context.labels), default=0)
+        for a in annotations:
+            own = self.number(a.label, context)
+            free += own in numbers
+            numbers.append(free if own in numbers else own)
+        return numbers
+
+    def _encode_masks(
+        self, sample: Sample, annotations: Sequence[Annotation], ordinal: int, about: Mapping[str, Any], context: WriteContext
+    ) -> Mapping[str, Any]:
+        meaning: dict[str, Any] = {"0": BACKGROUND}
+        for number, a in zip(self._numbers(annotations, context), annotations, strict=True):
+            color = f"#{color_of(number):06x}"
+            meaning[str(number)] = {"class-name": context.name(a.label), "hex-color": color, **self.confidence(a.score)}
+        attribute = about.get("attribute", MASK_ATTRIBUTE)
+        metadata = {"internal-color-map": meaning, "type": SEGMENTATION, **self.job(about, context)}
+        return {attribute: context.options.prefix + _picture(sample, ordinal), attribute + SUFFIX: metadata}
 
     def encode_tags(
         self, tags: Sequence[Tag], about: Mapping[str, Any], context: WriteContext
@@ -356,6 +426,11 @@ def _size(value: Any) -> tuple[int, int] | None:
     if not found or not (1 <= found[0].width < 1 << 31 and 1 <= found[0].height < 1 << 31):
         return None
     return int(found[0].width), int(found[0].height)
+
+
+def _picture(sample: Sample, ordinal: int) -> str:
+    """Where the masks of an image are written: a name no reader takes for that of the image."""
+    return f"masks/{sample.path}.{ordinal}.mask.png"
 
 
 def _spell_size(size: tuple[int, int], depth: Any) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import msgspec
 from labelglot.plugin import (
     RELATIVE,
     ROLES,
+    AddressOptions,
+    AddressReadOptions,
     Annotation,
     Box,
     Holds,
@@ -16,7 +18,6 @@ from labelglot.plugin import (
     LabelglotError,
     LabelHolds,
     Match,
-    Options,
     Polygon,
     ReadContext,
     Report,
@@ -75,7 +76,10 @@ class AzureMlJsonl(JsonLines):
         extra=frozenset({"azureml-jsonl"}),
     )
 
-    class WriteOptions(Options):
+    class ReadOptions(AddressReadOptions):
+        """How images are named."""
+
+    class WriteOptions(AddressOptions):
         """What the lines are for."""
 
         task: Literal["objects", "detection", "segmentation", "multiclass", "multilabel"] = Field(
@@ -84,16 +88,14 @@ class AzureMlJsonl(JsonLines):
             description="objects: each as it is, box or polygon; detection: boxes; segmentation: polygons; multiclass: "
             "one class of the image; multilabel: its classes",
         )
-        prefix: str = Field(
-            default="", title="Prefix", description='put in front of each image\'s path, e.g. "azureml://.../paths/"'
-        )
 
     def holds_with(self, options: Any) -> Holds:
+        holds: Holds = options.narrowed(self.holds)
         if options.task in ("multiclass", "multilabel"):
             many: Literal["one", "many"] = "one" if options.task == "multiclass" else "many"
-            return self.holds.replace(geometry=(), tags=TagHolds(labels=many), unlabelled=False)
+            return holds.replace(geometry=(), tags=TagHolds(labels=many), unlabelled=False)
         kinds = {"detection": frozenset({"box"}), "segmentation": frozenset({"polygon"})}
-        return self.holds.replace(geometry=(kinds[options.task],)) if options.task in kinds else self.holds
+        return holds.replace(geometry=(kinds[options.task],)) if options.task in kinds else holds
 
     def evidence(self, line: Mapping[str, Any]) -> Match | None:
         if not isinstance(line.get("image_url"), str) or "messages" in line:
@@ -191,7 +193,7 @@ class AzureMlJsonl(JsonLines):
 
     def encode_line(self, sample: Sample, context: WriteContext, ordinal: int) -> Mapping[str, Any]:
         bag = sample.extra.get(self.id, {})
-        line: dict[str, Any] = {self.image_key: sample.uri or context.options.prefix + sample.path}
+        line: dict[str, Any] = {self.image_key: context.options.address(sample)}
         details: dict[str, Any] = {}
         if (kind := _format(sample.path)) is not None:
             details["format"] = kind

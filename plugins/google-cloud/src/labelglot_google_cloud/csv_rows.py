@@ -12,6 +12,8 @@ from math import isfinite
 from typing import Any, ClassVar, Literal
 
 from labelglot.plugin import (
+    AddressOptions,
+    AddressReadOptions,
     Annotation,
     Convention,
     Group,
@@ -19,7 +21,6 @@ from labelglot.plugin import (
     LabelglotError,
     LabelHolds,
     Match,
-    Options,
     Polygon,
     Problem,
     ReadContext,
@@ -38,12 +39,11 @@ from pydantic import Field
 from labelglot_google_cloud.splits import SPLITS, is_use, use_of
 
 CELLS = 8
+FRACTIONS = Convention(unit="relative", ordered=True)
 DOCUMENT = "annotations.csv"
 LEAST = 0.01
 """The smallest side of a box the services take, as fraction of the image's."""
 _IMAGE = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".ico", ".webp", ".tif", ".tiff")
-_GRID = 12
-"""Digits of a fraction that are written: free of the noise of dividing."""
 
 
 class GoogleCsv(Table):
@@ -53,14 +53,17 @@ class GoogleCsv(Table):
     has_header = False
     holds = Holds(
         geometry=(frozenset({"box"}),),
-        boxes=Convention(unit="relative", ordered=True),
+        boxes=FRACTIONS,
         labels=LabelHolds(unused=False, order="appearance", names=text.LINE),
         size=False,
         uri="location",
         splits=SPLITS,
     )
 
-    class WriteOptions(Options):
+    class ReadOptions(AddressReadOptions):
+        """How images are named."""
+
+    class WriteOptions(AddressOptions):
         """What the rows are for."""
 
         task: Literal["detection", "classification"] = Field(
@@ -69,14 +72,10 @@ class GoogleCsv(Table):
         vertices: Literal["two", "four"] = Field(
             default="two", title="Vertices", description="two: opposite corners of a box; four: all, clockwise"
         )
-        prefix: str = Field(
-            default="", title="Prefix", description='put in front of each image\'s path, e.g. "gs://bucket/images/"'
-        )
 
     def holds_with(self, options: Any) -> Holds:
-        if options.task == "detection":
-            return self.holds
-        return self.holds.replace(geometry=(), tags=TagHolds())
+        holds: Holds = options.narrowed(self.holds)
+        return holds if options.task == "detection" else holds.replace(geometry=(), tags=TagHolds())
 
     def confidence(self, uses: Sequence[str]) -> float:
         """How sure this format is of rows with these uses, as spelled."""
@@ -165,14 +164,14 @@ class GoogleCsv(Table):
         yield from super().encode(sample, context, ordinal)
 
     def rows(self, sample: Sample, context: WriteContext) -> Iterator[Sequence[object]]:
-        start = (self.uses[sample.split], sample.uri or context.options.prefix + sample.path)
+        start = (self.uses[sample.split], context.options.address(sample))
         if context.options.task == "classification":
             yield (*start, *(context.name(tag.label) for tag in sample.tags))
             return
         if not sample.annotations:
             yield (*start, "", *[""] * CELLS)
         for a in sample.annotations or ():
-            x0, y0, x1, y1 = map(_spell, _corners(a, sample))
+            x0, y0, x1, y1 = map(text.spell, _corners(a, sample))
             between = ("", "") if context.options.vertices == "two" else (x1, y0)
             last = ("", "") if context.options.vertices == "two" else (x0, y1)
             yield (*start, context.name(a.label), x0, y0, *between, x1, y1, *last)
@@ -259,13 +258,7 @@ def _is_google(row: Sequence[str]) -> bool:
 
 
 def _corners(a: Annotation, sample: Sample) -> tuple[float, float, float, float]:
-    width, height = sample.size if sample.units == "pixels" and sample.size is not None else (1, 1)
-    x0, y0, x1, y1 = a.box or (0.0, 0.0, 0.0, 0.0)
-    if not isfinite(x0 + y0 + x1 + y1):
+    box = FRACTIONS.write_box(a.box or (0.0, 0.0, 0.0, 0.0), sample.size if sample.units == "pixels" else None)
+    if not all(map(isfinite, box)):
         raise LabelglotError("a coordinate is not finite")
-    x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
-    return x0 / width, y0 / height, x1 / width, y1 / height
-
-
-def _spell(value: float) -> str:
-    return text.spell(round(value, _GRID))
+    return box

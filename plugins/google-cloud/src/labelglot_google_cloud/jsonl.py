@@ -10,13 +10,14 @@ import msgspec
 from labelglot.plugin import (
     RELATIVE,
     TEXT,
+    AddressOptions,
+    AddressReadOptions,
     Annotation,
     Holds,
     JsonLines,
     LabelglotError,
     LabelHolds,
     Match,
-    Options,
     Problem,
     ReadContext,
     Report,
@@ -36,7 +37,6 @@ SINGLE, MANY, BOXES = "classificationAnnotation", "classificationAnnotations", "
 LISTS = (SINGLE, MANY, BOXES)
 CORNERS = ("xMin", "yMin", "xMax", "yMax")
 LEAST, LEAST_PIXELS, MOST = 0.01, 8, 500
-_GRID = 12
 
 
 class _Box(msgspec.Struct):
@@ -77,19 +77,20 @@ class VertexAiJsonl(JsonLines):
         extra=frozenset({"vertex-ai-jsonl"}),
     )
 
-    class WriteOptions(Options):
+    class ReadOptions(AddressReadOptions):
+        """How images are named."""
+
+    class WriteOptions(AddressOptions):
         """How classes of images are written."""
 
         classes: Literal["multi", "single"] = Field(
             default="multi", title="Classes of images", description="multi: a list of classes; single: one class"
         )
-        prefix: str = Field(
-            default="", title="Prefix", description='put in front of each image\'s path, e.g. "gs://bucket/images/"'
-        )
 
     def holds_with(self, options: Any) -> Holds:
         one = TagHolds(labels="one", attributes=TEXT)
-        return self.holds if options.classes == "multi" else self.holds.replace(tags=one)
+        holds: Holds = options.narrowed(self.holds)
+        return holds if options.classes == "multi" else holds.replace(tags=one)
 
     def split_of(self, path: str) -> str | None:
         return None
@@ -191,7 +192,7 @@ class VertexAiJsonl(JsonLines):
                 yield refused(f"the service drops boxes under {LEAST_PIXELS} pixels or 1 % of a side", position)
 
     def encode_line(self, sample: Sample, context: WriteContext, ordinal: int) -> Mapping[str, Any]:
-        line: dict[str, Any] = {self.image_key: sample.uri or context.options.prefix + sample.path}
+        line: dict[str, Any] = {self.image_key: context.options.address(sample)}
         bag = sample.extra.get(self.id, {})
         if sample.tags:
             classes = [
@@ -209,8 +210,7 @@ class VertexAiJsonl(JsonLines):
         return {**bag.get("fields", {}), **line}
 
     def _encode_box(self, a: Annotation, sample: Sample, context: WriteContext) -> Mapping[str, Any]:
-        corners = (round(v, _GRID) for v in _fractions(a, sample))
-        named = {"displayName": context.name(a.label), **dict(zip(CORNERS, corners, strict=True))}
+        named = {"displayName": context.name(a.label), **dict(zip(CORNERS, _fractions(a, sample), strict=True))}
         return {**a.extra.get(self.id, {}), **named, **_resources(a.attributes)}
 
 

@@ -13,7 +13,7 @@ from labelglot.plugin import (
     Holds,
     Label,
     Lines,
-    Report,
+    ReadContext,
     Sample,
     TagHolds,
     WriteContext,
@@ -68,7 +68,7 @@ class PaliGemmaJsonl(PromptLines):
             return 0.0
         return 0.85 if _TASK.match(prefix) else 0.4
 
-    def table(self, found: Sequence[Lines], report: Report) -> tuple[Sequence[Label], Classes]:
+    def table(self, found: Sequence[Lines], context: ReadContext) -> tuple[Sequence[Label], Classes]:
         names: dict[str, None] = {}
         for record in found:
             for line in record.lines:

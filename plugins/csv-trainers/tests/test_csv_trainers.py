@@ -290,6 +290,22 @@ def test_udacity_autti_saved_again():
 
 
 
+def test_unlisted_images():
+    files = {"train.csv": OF_2020.partition("c7")[0], "train/b6.jpg": png(4, 3), "train/c8.jpg": png(4, 3), "test/d9.jpg": png(4, 3)}
+    samples, _, _ = opened("kaggle-wheat", files, unlisted=True)
+    assert {s.key: len(s.annotations) for s in samples} == {"train:b6.jpg": 2, "train:c8.jpg": 0}
+    files = {"x/labels.csv": '1.jpg 1 2 3 4 0 "car"\n', "x/1.jpg": png(4, 3), "x/2.jpg": png(4, 3)}
+    samples, _, _ = opened("udacity", files, unlisted=True)
+    assert {s.key: len(s.annotations) for s in samples} == {"x/1.jpg": 1, "x/2.jpg": 0}
+
+
+def test_classes_in_order_and_numbers_of_voc():
+    _, labels, _ = opened("multiclass-csv", "id,label\na,dog\nb,cat\nc,dog\n", order="sorted")
+    assert [label.name for label in labels] == ["cat", "dog"]
+    (sample,), _, _ = opened("yolo-keras", "a.jpg 1,1,10,20,0\n", voc=True)
+    assert sample.annotations[0].box == (0, 0, 10, 20)
+
+
 def with_defaults(format, **options):
     """The format with other defaults of its write options."""
     made = {name: (type(value), value) for name, value in options.items()}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError
-from labelglot.images import BytesImage
+from labelglot.images import LazyImage
 from labelglot.plugin import (
     Dataset,
     File,
@@ -140,7 +141,7 @@ class _Decode:
         if record.offset is not None:
             image = PixelImage(self.source, record.file, record.offset, record.size, record.name, "planes")
         elif record.pixels is not None:
-            image = BytesImage(record.name, _png(record.pixels, record.size))
+            image = LazyImage(record.name, partial(_png, record.pixels, record.size))
         return Sample(
             path=record.name, image=image, size=record.size if image else None, annotations=(),
             splits=(record.split,) if record.split else (), tags=(Tag(label=record.label),) if record.label else (),

@@ -8,6 +8,7 @@ from math import isfinite
 from labelglot.plugin import PIXELS, Box, Report
 
 WHOLE = PIXELS.replace(integer=True, nonempty=True)
+VOC = PIXELS.replace(first=1, inclusive=True)
 SPLITS = frozenset({"train", "val", "test"})
 
 

@@ -32,7 +32,7 @@ from labelglot.plugin import (
 from labelglot.wire.text import LINE, lines
 from pydantic import Field
 
-from labelglot_csv_trainers.boxes import SPLITS, WHOLE, check, corners, whole
+from labelglot_csv_trainers.boxes import SPLITS, VOC, WHOLE, check, corners, whole
 
 _NUMBER = r"[-+]?(?:\d[\d.]*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?i:nan|inf)"
 _BOX = re.compile(rf"(?:{_NUMBER})(?:,(?:{_NUMBER})){{4}}")
@@ -57,6 +57,14 @@ class _Lines(Document):
     stem: ClassVar[str]
     class_list: ClassVar[str]
     confidence: ClassVar[float]
+
+    class ReadOptions(Options):
+        """How the numbers are meant."""
+
+        voc: bool = Field(
+            default=False, title="VOC's numbers",
+            description="corners copied from Pascal VOC: the first pixel is 1, the second corner is the last pixel inside",
+        )  # fmt: skip
 
     class WriteOptions(Options):
         """How images without objects are treated."""
@@ -132,7 +140,7 @@ class _Lines(Document):
         where = context.place(line.name, path.rpartition("/")[0])
         annotations = []
         for number, box in line.boxes:
-            annotation = self._annotation(box, shared, f"{path}:{number}", where.path, report)
+            annotation = self._annotation(box, shared, f"{path}:{number}", where.path, context.options.voc, report)
             if annotation is not None:
                 annotations.append(annotation)
         return Sample(
@@ -141,7 +149,7 @@ class _Lines(Document):
         )  # fmt: skip
 
     def _annotation(
-        self, written: str, names: Mapping[int, str], place: str, key: str, report: Report
+        self, written: str, names: Mapping[int, str], place: str, key: str, voc: bool, report: Report
     ) -> Annotation | None:
         cells = written.split(",")
         box = corners(cells[:4])
@@ -152,6 +160,7 @@ class _Lines(Document):
                 key=key, raw=written, action="skipped",
             )  # fmt: skip
             return None
+        box = VOC.read_box(box, None) if voc else box
         check(box, place, key, report, self.id)
         return Annotation(label=names[number], box=box)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from labelglot.images import is_image
 from labelglot.plugin import (
@@ -56,6 +56,9 @@ class MulticlassCsv(Table):
         file_column: str = Field("", title="File column", description="column of the image's name")
         label_column: str = Field("", title="Label column", description="column of the class")
         split_column: str = Field("", title="Split column", description="column of the split")
+        order: Literal["appearance", "sorted"] = Field(
+            "appearance", title="Order of classes", description="as they first appear, or sorted by name"
+        )
         label_separator: str = Field(
             "", title="Label separator", description="what stands between several classes in one cell, e.g. '|'"
         )
@@ -106,6 +109,9 @@ class MulticlassCsv(Table):
         more = [name for name in names if name.lower() not in known]
         if more:
             dataset = dataset.replace(info=Info(extra={self.id: {"columns": more}}))
+        if context.options.order == "sorted":
+            dataset = dataset.complete()
+            dataset = dataset.replace(labels=sorted(dataset.labels, key=lambda label: label.name))
         if context.source.exists("classes.txt"):
             listed = [line for _, line in lines(context.source.read("classes.txt"))]
             return dataset.map(Named(listed))

@@ -57,6 +57,8 @@ class RetinanetCsv(Table):
         found = [name for name in tables if _is_table(source.head(name))]
         if not found:
             return None
+        if not is_image(first_rows(source.head(found[0]))[0][0]):
+            return Match(0.4, f"{found[0]} has rows of path, corners and class below a header that keras-retinanet does not take")
         if any(_is_classes(source.head(name)) for name in tables):
             return Match(0.9, f"{found[0]} has rows of path, corners and class, and there is a table of classes")
         return Match(0.75, f"{found[0]} has rows of path, corners and class, without header")

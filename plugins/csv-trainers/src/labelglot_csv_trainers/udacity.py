@@ -9,6 +9,7 @@ from typing import Any, Literal
 from labelglot.images import is_image
 from labelglot.plugin import (
     Annotation,
+    Dataset,
     Group,
     Holds,
     LabelHolds,
@@ -28,6 +29,7 @@ from labelglot.wire.text import LINE
 from pydantic import Field
 
 from labelglot_csv_trainers.boxes import WHOLE, check, corners, whole
+from labelglot_csv_trainers.images import Unlisted, with_unlisted
 
 CROWDAI = ("xmin", "ymin", "xmax", "ymax", "Frame", "Label", "Preview URL")
 AUTTI = ("Frame", "xmin", "ymin", "xmax", "ymax", "occluded", "Label", "state")
@@ -47,6 +49,9 @@ class Udacity(Table):
         labels=LabelHolds(names=LINE, unused=False, order="appearance"),
         flags={"occluded": frozenset({"bool"}), "state": frozenset({"str"})}, defaults={"occluded": False},
     )  # fmt: skip
+
+    class ReadOptions(Unlisted):
+        """Which images there are."""
 
     class WriteOptions(Options):
         """Which of the two tables to write."""
@@ -85,6 +90,9 @@ class Udacity(Table):
     def image_of(self, cells: Sequence[str], columns: Mapping[str, int]) -> str | None:
         return cells[columns["Frame"]] or None if columns["Frame"] < len(cells) else None
 
+    def finish(self, dataset: Dataset, columns: Mapping[str, Mapping[str, int]], context: ReadContext) -> Dataset:
+        return with_unlisted(dataset, columns, self, context)
+
     def decode(self, group: Group, columns: Mapping[str, int], context: ReadContext, report: Report) -> Sample | None:
         where = context.place(group.image, group.table.rpartition("/")[0])
         annotations = []
@@ -111,7 +119,7 @@ class Udacity(Table):
                     extra={self.id: {"Preview URL": link}} if link else {},
                 )
             )  # fmt: skip
-        if not annotations:
+        if group.rows and not annotations:
             return None
         split = split_of_path(group.table)
         return Sample(

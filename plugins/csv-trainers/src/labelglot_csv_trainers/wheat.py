@@ -35,6 +35,7 @@ from labelglot.wire.text import LINE
 from pydantic import Field
 
 from labelglot_csv_trainers.boxes import SPLITS, WHOLE, check, corners, whole
+from labelglot_csv_trainers.images import Unlisted, with_unlisted
 
 WHEAT = "wheat_head"
 OF_2020 = ("image_id", "width", "height", "bbox", "source")
@@ -55,8 +56,8 @@ class KaggleWheat(Table):
         sample_flags={"domain": TEXT}, naming=Naming(pattern=LINE),
     )  # fmt: skip
 
-    class ReadOptions(Options):
-        """What the columns mean."""
+    class ReadOptions(Unlisted):
+        """What the columns mean, and which images there are."""
 
         source_is_label: bool = Field(
             False, title="Source is the label", description="read the column `source` of a re-used 2020 table as the class"
@@ -101,6 +102,7 @@ class KaggleWheat(Table):
         return cells[0] if cells[0].strip() else None
 
     def finish(self, dataset: Dataset, columns: Mapping[str, Mapping[str, int]], context: ReadContext) -> Dataset:
+        dataset = with_unlisted(dataset, columns, self, context)
         if context.options.source_is_label:
             return dataset
         return dataset.replace(labels=(WHEAT,), labels_complete=True)

@@ -63,7 +63,8 @@ _images = Kept()
 
 class Layout(NamedTuple):
     """What the columns of a file are. ``image``: column of the picture; ``bytes``/``path``: its parts, dotted; ``light``:
-    all columns without bytes; ``groups``: number of row groups; ``features``: as the library describes them.
+    all columns without bytes; ``groups``: number of row groups; ``features``: as the library describes them; ``token``:
+    tells this file from others, also of the same name.
     """
 
     image: str | None
@@ -73,6 +74,7 @@ class Layout(NamedTuple):
     unread: tuple[str, ...]
     groups: int
     features: Mapping[str, Any]
+    token: str
 
 
 class Row(NamedTuple):
@@ -191,7 +193,7 @@ class _Decode:
         image: ImageHandle | None = None
         text = written.get("path") if isinstance(written, Mapping) else written
         if layout.bytes is not None and _has_bytes(source, name, record.group, record.row, layout, report):
-            image = LazyImage(record.path, partial(_bytes, source, name, record.group, record.row, layout.bytes))
+            image = LazyImage(record.path, partial(_bytes, source, name, record.group, record.row, layout.bytes, layout.token))
         elif isinstance(text, str) and text:
             image = self.context.image(text)
         size = None if image is None else image_size(image)
@@ -249,7 +251,7 @@ def _layout(source: Source, path: str) -> Layout:
         except LabelglotError:
             found = {}
         features = features_of(found.get("info"))
-    return Layout(image, data, name, tuple(light), tuple(unread), groups, features)
+    return Layout(image, data, name, tuple(light), tuple(unread), groups, features, source.fingerprint_token(path))
 
 
 def _light(source: Source, path: str, number: int, layout: Layout) -> list[dict[str, Any]]:
@@ -260,19 +262,15 @@ def _light(source: Source, path: str, number: int, layout: Layout) -> list[dict[
         found = group(source, path, number, wanted).to_pylist()
         return [{str(k): plain(v) for k, v in row.items()} for row in found]
 
-    key = (source.where, path, source.fingerprint_token(path), number)
+    key = (source.where, path, layout.token, number)
     rows: list[dict[str, Any]] = _rows.get(key, load)
     return rows
 
 
-def _column(source: Source, path: str, number: int, column: str) -> Any:
-    key = (source.where, path, source.fingerprint_token(path), number, column)
-    return _images.get(key, lambda: group(source, path, number, [column]).column(0))
-
-
-def _bytes(source: Source, path: str, number: int, row: int, column: str) -> bytes:
+def _bytes(source: Source, path: str, number: int, row: int, column: str, token: str) -> bytes:
     """The bytes of one image."""
-    found = _column(source, path, number, column)
+    key = (source.where, path, token, number, column)
+    found = _images.get(key, lambda: group(source, path, number, [column]).column(0))
     value = found[row].as_py() if row < len(found) else None
     value = value.get("bytes") if isinstance(value, Mapping) else value
     if not isinstance(value, bytes):
@@ -282,7 +280,7 @@ def _bytes(source: Source, path: str, number: int, row: int, column: str) -> byt
 
 def _has_bytes(source: Source, path: str, number: int, row: int, layout: Layout, report: Report) -> bool:
     try:
-        return bool(_bytes(source, path, number, row, layout.bytes or ""))
+        return bool(_bytes(source, path, number, row, layout.bytes or "", layout.token))
     except LabelglotError as error:
         if "not there" not in error.message:
             report.problem("hf-parquet.image", error.message, error.place, severity="error", action="kept without image")
@@ -329,7 +327,7 @@ def _numbered(
     suffix = ""
     if layout.bytes is not None:
         try:
-            data = _bytes(source, path, at, row, layout.bytes)
+            data = _bytes(source, path, at, row, layout.bytes, layout.token)
             suffix = next((suffix for magic, suffix in _SUFFIXES if data.startswith(magic)), "")
         except LabelglotError:
             pass

@@ -15,6 +15,7 @@ from labelglot.images import SourceImage, is_image
 from labelglot.plugin import (
     PIXELS,
     Annotation,
+    Dataset,
     File,
     Holds,
     LabelHolds,
@@ -23,6 +24,7 @@ from labelglot.plugin import (
     Pair,
     PerImage,
     Piece,
+    Pieces,
     Problem,
     ReadContext,
     Report,
@@ -31,9 +33,10 @@ from labelglot.plugin import (
     Sample,
     Source,
     WriteContext,
+    make_labels,
     with_suffix,
 )
-from labelglot.wire.text import spell
+from labelglot.wire.text import LINE, lines, spell
 from labelglot.wire.xml import XML_TEXT, Element
 
 from labelglot_voc import layout
@@ -52,6 +55,8 @@ from labelglot_voc.voc import PATH, VOC_DEFAULTS, VOC_FLAGS, annotation_files, b
 
 CODE = "voc-rotated"
 ROTATION = Rotation(form="center", degrees=False, decimals=9)
+CLASSES = "predefined_classes.txt"
+"""The list that the tool offers."""
 _NUMBERS = ("cx", "cy", "w", "h", "angle")
 _TYPES = {"bndbox", "robndbox"}
 
@@ -65,7 +70,7 @@ class VocRotated(PerImage):
     url = "https://github.com/cgvict/roLabelImg"
     holds = Holds(
         geometry=(frozenset({"box", "rotated_box"}),),
-        labels=LabelHolds(unused=False, order="appearance", names=rf"(?=.){XML_TEXT}"),
+        labels=LabelHolds(names=rf"(?={LINE}\Z){XML_TEXT}"),
         flags={name: kinds for name, kinds in VOC_FLAGS.items() if name != "occluded"},
         defaults={name: value for name, value in VOC_DEFAULTS.items() if name != "occluded"},
         uri=True,
@@ -80,6 +85,13 @@ class VocRotated(PerImage):
             if b"<annotation" in head and (b"<robndbox>" in head or b"<type>bndbox<" in head):
                 return Match(0.95, f"{path} has boxes as roLabelImg writes them")
         return None
+
+    def read(self, context: ReadContext) -> Dataset:
+        listed = [name for path in context.source.match(CLASSES)[:1] for _, name in lines(context.source.read(path))]
+        return super().read(context).replace(labels=make_labels(dict.fromkeys(listed)), labels_complete=False)
+
+    def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
+        yield File(CLASSES, "".join(f"{label.name}\n" for label in context.labels).encode())
 
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         return layout.survey(context, annotation_files(context, CODE), ("Main", ""), False, CODE).pairs

@@ -100,7 +100,7 @@ def test_trees_and_images_without_size():
     ]
     box = (Annotation(label="c", box=(1, 2, 3, 4)),)
     files, report = store(Dataset([Sample(path="a", annotations=box)], ["c"]), FORMAT)
-    assert files == {} and "sample.size" in {line.code for line in report.losses()}
+    assert files == {} and "sample.unsized" in {line.code for line in report.losses()}
 
 
 def test_detection():

@@ -42,6 +42,8 @@ OTHER_KEYS = ("label", "class", "class_name", "annotation_type", "category")
 """Where other tools than QuPath put the class."""
 OLD_ID = re.compile(r"Path\w*Object")
 ELLIPSE_POINTS = 64
+DECIMALS = 9
+"""Of the outlines of ellipses: finer is the noise of computing them."""
 DEEPEST = 50
 
 
@@ -364,6 +366,7 @@ def _geometry(shape: Shape | None) -> dict[str, Any]:
         return {"type": "MultiPolygon", "coordinates": parts}
     if isinstance(shape, Ellipse):
         ring = ellipse_to_ring(shape.cx, shape.cy, shape.rx, shape.ry, 0.0, ELLIPSE_POINTS)
+        ring = tuple(round(value, DECIMALS) for value in ring)
         return {"type": "Polygon", "coordinates": [_pairs(ring, closed=True)], "isEllipse": True}
     if isinstance(shape, Polyline):
         return {"type": "LineString", "coordinates": _pairs(shape.points)}

@@ -121,3 +121,18 @@ def test_classes_that_are_folders() -> None:
     assert [label.name for label in plan.labels] == ["Cat", "_tag_", "cat_2"]
     assert plan.keys == {"<tag>": "_tag_", "Cat": "Cat", "cat": "cat_2"}
     assert {loss.code for loss in plan.losses} == {"labels.name", "labels.order"}
+
+
+def test_the_text_of_ignored_objects() -> None:
+    holds = Holds(
+        bare=True,
+        labels=LabelHolds(required=False),
+        text=True,
+        ignored_text=False,
+        flags={"ignore": frozenset({"bool"})},
+    )
+    said = ({"ignore": True}, {"ignore": False}, {}, {"ignore": 1})
+    done = project(Sample(path="a", annotations=tuple(Annotation(text="t", attributes=each) for each in said)), holds)
+    assert done.sample is not None
+    assert [a.text for a in done.sample.annotations or ()] == [None, "t", "t", None]
+    assert [(loss.aspect, loss.object) for loss in done.losses if loss.aspect == "text"] == [("text", 0), ("text", 3)]

@@ -54,7 +54,7 @@ def test_covered_empty_and_background_objects_go() -> None:
 
 
 def test_images_of_unknown_size_cannot_be_written() -> None:
-    assert reduce(size=None)[0] is None and reduce(size=None)[1] == [("sample.size", None)]
+    assert reduce(size=None)[0] is None and reduce(size=None)[1] == [("sample.unsized", None)]
 
 
 def test_numbers_that_do_not_fit_are_replaced_by_free_ones() -> None:

@@ -120,6 +120,7 @@ class Holds(Frozen):
     ``defaults``: values that the format writes for objects without the attribute, so that they say the same as nothing
     (VOC's ``difficult`` 0). ``implied``: attributes that all objects of a class have by being of it, and need not be
     written (``{"DontCare": {"ignore": True}}``).
+    ``text``: of objects; ``ignored_text``: also of those with ``ignore`` (false: a mark in its place says so).
     ``unlabelled``: "nobody looked" is told from "reviewed and empty"; otherwise the former becomes the latter.
     ``empty``: images without objects are kept. ``images``: the image files are the dataset, so that an image whose file
     is not at hand cannot be written.
@@ -163,6 +164,7 @@ class Holds(Frozen):
     implied: dict[str, dict[str, Attribute]] = {}
     score: bool = False
     text: bool = False
+    ignored_text: bool = True
     ids: IdKind = "none"
     ids_required: bool = False
     track: IdKind = "none"

@@ -545,6 +545,11 @@ class ObjectReducer:
                 lose(f"extra.{owner}", f"extra.{owner}", f"fields only {owner} knows", "info")
             if gone:
                 changes["extra"] = reduced
+        if a.text is not None and holds.text and not holds.ignored_text and "ignore" in a.attributes:
+            self._looked = True
+            if changes.get("attributes", a.attributes).get("ignore") is True:
+                lose("text", "text", "a mark for what is to be ignored stands in its place", "warning")
+                changes["text"] = None
         for field in ("score", "text", "layer"):
             if getattr(a, field) is not None and not getattr(holds, field):
                 lose(field, field, "not kept", "warning")

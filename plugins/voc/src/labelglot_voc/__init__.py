@@ -2,6 +2,7 @@
 
 from labelglot_voc.imagenet_loc import ImagenetLoc
 from labelglot_voc.voc import Voc
+from labelglot_voc.voc_rotated import VocRotated
 from labelglot_voc.voc_seg import VocSeg
 
-__all__ = ["ImagenetLoc", "Voc", "VocSeg"]
+__all__ = ["ImagenetLoc", "Voc", "VocRotated", "VocSeg"]

@@ -1,0 +1,5 @@
+"""GeoJSON over images."""
+
+from labelglot_geojson.geojson import GeoJson
+
+__all__ = ["GeoJson"]

@@ -1,0 +1,5 @@
+"""FiftyOne dataset exports."""
+
+from labelglot_fiftyone.fiftyone import FiftyOne
+
+__all__ = ["FiftyOne"]

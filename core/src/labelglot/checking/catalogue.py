@@ -243,6 +243,11 @@ CATALOGUE: tuple[Entry, ...] = (
         tails=("write",),
     ),
     Entry(
+        "csv.formula", "info", "A name looks like a formula",
+        "It begins with =, +, - or @. Training tools do not mind, but a spreadsheet program that opens the table may run it.",
+        "Do not open the table in a spreadsheet program if you do not trust where the names come from.",
+    ),
+    Entry(
         "fix.changed", "warning", "A fix cannot be taken back",
         "The object has changed since, or the format it went through does not keep the order of objects.",
         "Take fixes back from the dataset they were made on.",

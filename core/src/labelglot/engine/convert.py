@@ -342,6 +342,8 @@ def prepare(
 
     names = plan_names(survey.entries, holds, single is None, unsafe, labels.names)
     report.renamed.update(names.paths)
+    if TABLES & set(writer.documents):
+        _formulas([*(label.name for label in labels.labels), *(names.paths.get(e.key, e.path) for e in survey.entries)], report)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
         names.renumber, writer.geometry_bound_extra, labels.points,
@@ -363,6 +365,17 @@ def prepare(
             number += sum(survey.numbers[place : place + len(part)])
             place += len(part)
     return Prepared(context, names.holds, plan, work, labels, names.folders)
+
+
+TABLES = frozenset({".csv", ".tsv"})
+"""Documents that people open in a spreadsheet program."""
+
+
+def _formulas(texts: Iterable[str], report: Report) -> None:
+    """Say which names a spreadsheet program would run. They are written as they are: changing them would lose them."""
+    for text in texts:
+        if text.startswith(("=", "+", "-", "@", "\t", "\r")):
+            report.problem("csv.formula", f"a spreadsheet program takes {text!r} for a formula", raw=text, severity="info")
 
 
 class _Survey(NamedTuple):

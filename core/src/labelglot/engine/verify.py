@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_origin
 
-from labelglot.comparison import Change, compare
+from labelglot.comparison import Change, Pairs, by_likeness, by_position, compare
 from labelglot.engine.chunk import Job, Work
 from labelglot.errors import LabelglotError, OptionError, VerifyError
 from labelglot.formats.base import Format, in_pixels
@@ -96,10 +96,10 @@ def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report
     try:
         written = reread()
         theirs = _Counting(written.labels, alone)
-        for change in compare(promised.map(mine), written.map(theirs)):
+        for change in compare(promised.map(mine), written.map(theirs), pairing=_pairs):
             if change.aspect not in JUDGED or (change.aspect in GEOMETRY and _near(change.before, change.after)):
                 continue
-            broken = _broken(change, stream) if change.aspect in GEOMETRY else None
+            broken = _broken(change, stream)
             if broken is not None:
                 code, message = broken
                 report.problem(code, message, key=change.key, object=change.object, action="not what the target returns")
@@ -125,9 +125,19 @@ def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report
     report.count("annotations.verified", sum(n for (_, label), n in theirs.count.items() if label))
 
 
+def _pairs(a: Sample, b: Sample) -> Pairs:
+    """By position, or by likeness where objects are missing, so that one does not look like all behind it."""
+    same = len(a.annotations or ()) == len(b.annotations or ())
+    return by_position(a, b) if same else by_likeness(a, b)
+
+
 def _broken(change: Change, stream: Promised) -> tuple[str, str] | None:
     """Code and words for a geometry that was broken already, so that no reader need return it."""
     before = change.before
+    if change.aspect == "annotation" and change.after is None:
+        before = before.shape
+    elif change.aspect not in GEOMETRY:
+        return None
     if isinstance(before, Polygon) and any(len(ring) < 6 for part in before.parts for ring in part):
         return "polygon.degenerate", "the polygon has fewer than three points"
     if (change.key, change.object) in stream.misfits:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from labelglot import geometry as g
+from labelglot.errors import LabelglotError
 from labelglot.holds import GeometryKind
 from labelglot.schema.shape import (
     Box,
@@ -43,11 +44,18 @@ ELLIPSE_POINTS = 64
 
 
 def convert(geometry: Geometry, kind: GeometryKind, size: Size | None, relative: bool) -> Geometry | None:
-    """``geometry`` as another kind, or ``None`` if that cannot be said (an empty mask has no box).
+    """``geometry`` as another kind, or ``None`` if that cannot be said (an empty mask has no box, a damaged one nothing).
 
     ``size``: image (width, height), needed for masks. ``relative``: coordinates are fractions, in which turns and
     circles have no meaning.
     """
+    try:
+        return _convert(geometry, kind, size, relative)
+    except LabelglotError:
+        return None
+
+
+def _convert(geometry: Geometry, kind: GeometryKind, size: Size | None, relative: bool) -> Geometry | None:
     if kind == "box":
         return bounds(geometry)
     if kind == "mask":

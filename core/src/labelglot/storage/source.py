@@ -305,6 +305,10 @@ class _Archive(Source):
         self._refused = []
         self._folders = []
 
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
     def _raw(self) -> BinaryIO:
         if self.path is not None:
             return self.path.open("rb")
@@ -324,7 +328,7 @@ class _Archive(Source):
                 yield safe_relative(name)
 
     def _admit(self, name: str, number: int) -> str | None:
-        if number > MAX_MEMBERS:
+        if number >= MAX_MEMBERS:
             raise UnsafeInput(f"it has more than {MAX_MEMBERS:,} members", self.where)
         try:
             return safe_relative(name)
@@ -442,9 +446,14 @@ class TarSource(_Archive):
         plain = tempfile.TemporaryFile()  # noqa: SIM115
         packed = raw.seek(0, io.SEEK_END)
         raw.seek(0)
-        with raw:
-            guarded = _Guarded(gzip.GzipFile(fileobj=raw), packed, self.where)
+        guarded = _Guarded(gzip.GzipFile(fileobj=raw), packed, self.where)
+        try:
             shutil.copyfileobj(io.BufferedReader(guarded, 1 << 20), plain, 1 << 20)
+        except BaseException:
+            plain.close()
+            raise
+        finally:
+            raw.close()
         return plain
 
     def __del__(self) -> None:

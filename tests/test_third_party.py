@@ -43,7 +43,7 @@ def run(*command: object, cwd: Path, env: Mapping[str, str] | None = None) -> su
     """A command that knows nothing of the environment these tests run in."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LABELGLOT_", "PYTEST_", "PYTHON", "VIRTUAL_ENV", "UV_PROJECT"))}
     return subprocess.run(
-        [str(word) for word in command], cwd=cwd, env={**kept, **(env or {})}, capture_output=True, text=True, timeout=300,
+        [str(word) for word in command], cwd=cwd, env={**kept, **(env or {})}, capture_output=True, text=True, timeout=600,
         check=False,
     )  # fmt: skip
 

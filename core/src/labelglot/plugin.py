@@ -27,7 +27,7 @@ from labelglot.formats.keypoints import place_keypoints
 from labelglot.formats.layers import LayerRun, layer_runs
 from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.mirrored import Mirrored
-from labelglot.formats.objects import decode_objects, numbers
+from labelglot.formats.objects import decode_objects, numbers, whole
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
@@ -161,5 +161,6 @@ __all__ = [
     "split_of_path",
     "split_role",
     "under",
+    "whole",
     "with_suffix",
 ]  # fmt: skip

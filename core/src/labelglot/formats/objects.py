@@ -29,6 +29,18 @@ def numbers(values: Iterable[str | float | None], count: int | None = None) -> t
     return tuple(found)
 
 
+def whole(text: str | None, highest: int = 2**31 - 1) -> int | None:
+    """The whole number from 0 to ``highest`` that a text is in plain digits; ``None`` if it is something else.
+
+    For sizes and codes out of files: ``int`` raises for five thousand digits, and takes a million of them for a width.
+    """
+    digits = "" if text is None else text.strip()
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > 40:
+        return None
+    number = int(digits)
+    return number if number <= highest else None
+
+
 def decode_objects(
     items: Iterable[tuple[str, T]],
     decode: Callable[[T], Annotation | None],
@@ -55,4 +67,4 @@ def decode_objects(
     return tuple(found)
 
 
-__all__ = ["decode_objects", "numbers"]
+__all__ = ["decode_objects", "numbers", "whole"]

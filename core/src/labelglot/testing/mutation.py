@@ -45,7 +45,7 @@ def _retype(draw: Any, data: bytes) -> bytes:
     if not found:
         return _insert(draw, data)
     hit = draw(st.sampled_from(found))
-    new = draw(st.sampled_from([b"null", b'"x"', b"-1", b"[]", b"{}", b"1e308", b"true", b"", b"0.5", b'""', b"99999999999999999999"]))
+    new = draw(st.sampled_from([b"null", b'"x"', b"-1", b"[]", b"{}", b"1e308", b"true", b"", b"0.5", b'""', b"99999999999999999999", b"9" * 5000]))
     return data[: hit.start()] + bytes(new) + data[hit.end() :]
 
 

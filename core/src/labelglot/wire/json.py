@@ -64,15 +64,20 @@ def load(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[ass
 
 
 def _lenient(data: bytes, place: str) -> Any:
-    """What the standard library reads and msgspec refuses: NaN, Infinity, 1e999, broken UTF-8."""
+    """What the standard library reads and msgspec refuses: NaN, Infinity, 1e999, endless digits, broken UTF-8."""
     try:
-        return _without_surrogates(json.loads(data.decode("utf-8", "replace")))
+        return _without_surrogates(json.loads(data.decode("utf-8", "replace"), parse_int=_integer))
     except json.JSONDecodeError as error:
         raise SourceError(
             f"not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}", place, "is the file complete?"
         ) from error
     except RecursionError as error:
         raise UnsafeInput(TOO_DEEP, place) from error
+
+
+def _integer(digits: str) -> int | float:
+    """A whole number; one of thousands of digits is infinite, as it would be with a point (``int`` raises for it)."""
+    return int(digits) if len(digits) < 1000 else float(digits)
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -182,7 +187,7 @@ def load_records(data: bytes, place: str) -> list[tuple[str, msgspec.Raw]]:
     if not lines or _is_json(lines[0][1]):
         return [(f"{place}:{number}", msgspec.Raw(line)) for number, line in lines]
     text, at, found = data.decode("utf-8", "replace"), 0, []
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=_integer)
     try:
         while at < len(text):
             if text[at].isspace():

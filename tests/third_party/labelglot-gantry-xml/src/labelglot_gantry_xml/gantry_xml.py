@@ -26,6 +26,7 @@ from labelglot.plugin import (
     decode_objects,
     make_labels,
     numbers,
+    whole,
 )
 from labelglot.wire import text, xml
 
@@ -34,6 +35,7 @@ from labelglot.wire import text, xml
 # Nine decimals: what is finer is noise of the arithmetic, and would change with every trip.
 DECIMALS = 9
 MIRRORED = Rotation(form="xywh", pivot="top_left", degrees=True, clockwise=True, decimals=DECIMALS)
+HIGHEST = 2**31 - 1
 PLACE = ("ax", "ay", "w", "h", "turn")
 
 
@@ -56,7 +58,7 @@ class GantryXml(Document):
     separator = b""
     holds = Holds(
         geometry=(frozenset({"rotated_box"}),),
-        labels=LabelHolds(ids="int", ids_required=True, names=xml.XML_TEXT, duplicates=True),
+        labels=LabelHolds(ids="int", ids_required=True, first_id=0, last_id=HIGHEST, names=xml.XML_TEXT, duplicates=True),
         score=True,
         size_required=True,
         naming=Naming(pattern=xml.XML_TEXT),
@@ -87,22 +89,22 @@ class GantryXml(Document):
     ) -> Sample | None:
         if not record.name:
             raise LabelglotError(f"{record.place}: the frame has no file name")
-        if not (record.width.isdecimal() and record.height.isdecimal()):
+        width, height = whole(record.width), whole(record.height)
+        if not (width and height):
             raise LabelglotError(f"{record.place}: width and height of {record.name!r} are no whole numbers")
-        size = (int(record.width), int(record.height))
         where = context.place(record.name, path.rpartition("/")[0])
 
         def annotation(box: dict[str, str]) -> Annotation:
-            code = box.get("class", "").strip()
-            if not _whole(code) or int(code) not in shared:
-                raise LabelglotError(f"the head has no class with code {code!r}")
+            code = whole(box.get("class"), HIGHEST)
+            if code not in shared:
+                raise LabelglotError(f"the head has no class with code {box.get('class')!r:.40}")
             *corner, turn = numbers(map(box.get, PLACE), 5)
-            shape = RotatedBox(corners=upside_down(MIRRORED.read(corner, turn), size[1]))
+            shape = RotatedBox(corners=upside_down(MIRRORED.read(corner, turn), height))
             score = numbers([box["certainty"]])[0] / 100 if "certainty" in box else None
-            return Annotation(label=shared[int(code)], shape=shape, score=score)
+            return Annotation(label=shared[code], shape=shape, score=score)
 
         found = decode_objects(record.boxes, annotation, report, f"{self.id}.object", where.path)
-        return Sample(path=where.path, uri=where.uri, image=where.image, size=size, annotations=found)
+        return Sample(path=where.path, uri=where.uri, image=where.image, size=(width, height), annotations=found)
 
     def frame(self, split: str | None, context: WriteContext) -> tuple[bytes, bytes]:
         classes = "".join(f'      <class code="{label.id}" name={xml.quote(label.name)}/>\n' for label in context.labels)
@@ -129,10 +131,10 @@ class GantryXml(Document):
 def _classes(root: xml.Element, path: str, report: Report) -> Iterator[Label]:
     seen: set[int] = set()
     for element in root.iterfind("head/classes/class"):
-        code, name = element.get("code", "").strip(), element.get("name", "").strip()
-        if _whole(code) and name and int(code) not in seen:
-            seen.add(int(code))
-            yield Label(key=name, name=name, id=int(code))
+        code, name = whole(element.get("code"), HIGHEST), element.get("name", "").strip()
+        if code is not None and name and code not in seen:
+            seen.add(code)
+            yield Label(key=name, name=name, id=code)
         else:
             report.problem(
                 "gantry-xml.class", "no name, or no code of its own", f"{path}:{xml.line_number(element)}", action="skipped"
@@ -147,7 +149,3 @@ def _frame(element: xml.Element, path: str) -> _Frame:
     name = xml.child_text(element, "file", "") or ""
     place = f"{path}:{xml.line_number(element)}"
     return _Frame(name, element.get("width", ""), element.get("height", ""), place, boxes)
-
-
-def _whole(code: str) -> bool:
-    return code.removeprefix("-").isdecimal()

@@ -44,6 +44,7 @@ from labelglot.plugin import (
     make_labels,
     numbers,
     pair_by_stem,
+    whole,
     with_suffix,
 )
 from labelglot.wire import text
@@ -99,7 +100,8 @@ class Punchcard(PerImage):
 
         def annotation(card: str) -> Annotation:
             cells = [card[a:b].strip() for a, b in pairwise(EDGES)]
-            label = classes.get(int(cells[0])) if cells[0].isdecimal() else None
+            code = whole(cells[0])
+            label = None if code is None else classes.get(code)
             rest = numbers(cells[1:11], 10)
             if label is None:
                 raise LabelglotError(f"codes.dat has no code {cells[0]}")
@@ -145,14 +147,15 @@ def _classes(context: ReadContext) -> dict[int, Label]:
     found: dict[int, Label] = {}
     for path in context.source.match("codes.dat"):
         for number, line in text.lines(context.source.read(path)):
-            code, *names = line.split("\t")
-            if not (code.isdecimal() and names and names[0].strip()):
+            written, *names = line.split("\t")
+            code = whole(written)
+            if code is None or not (names and names[0].strip()):
                 context.report.problem("punchcard.class", "no code and name", f"{path}:{number}", raw=line, action="skipped")
-            elif int(code) in found:
+            elif code in found:
                 context.report.problem("punchcard.class", "a code that was there", f"{path}:{number}", raw=line, action="skipped")
             else:
                 points = tuple(map(_unspell, names[1:])) or None
-                found[int(code)] = Label(key=names[0].strip(), name=names[0].strip(), id=int(code), keypoints=points)
+                found[code] = Label(key=names[0].strip(), name=names[0].strip(), id=code, keypoints=points)
     return {int(label.id or 0): label for label in make_labels(found.values())}
 
 

@@ -345,7 +345,8 @@ class Format:
     annotations first (``"full"``) or only the list of images (``"index"``). ``embeds_images``: image bytes are written
     into the documents. ``separator``: what stands between two pieces of a slot. ``geometry_bound_extra``: (owner, key) of
     extras that are wrong once the geometry changed; ``computed_extra``: of extras the writer computes where they are
-    missing (COCO's ``area``), so that they may come back though nobody wrote them.
+    missing (COCO's ``area``), so that they may come back though nobody wrote them. ``taken_for``: formats whose files are
+    the same, so that nothing is lost if a source of this one is recognised as one of them.
     """
 
     id: ClassVar[str]
@@ -361,6 +362,7 @@ class Format:
     separator: ClassVar[bytes] = b""
     geometry_bound_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     computed_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+    taken_for: ClassVar[frozenset[str]] = frozenset()
 
     class ReadOptions(Options):
         """Options of the reader."""

@@ -43,6 +43,8 @@ class Rekognition(SageMaker):
         tags=TagHolds(repeated=False, negative=True), extra=frozenset({"rekognition"})
     )
 
+    taken_for = frozenset({"sagemaker"})
+
     class ReadOptions(AddressReadOptions):
         """Every class of an image is read; of boxes the last label attribute."""
 

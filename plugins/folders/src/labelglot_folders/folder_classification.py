@@ -86,7 +86,8 @@ class FolderClassification(Format):
         tops = {path.split("/")[1 if split else 0].lower() for path in images}
         if tops & NO_CLASSES:
             return None
-        return Match(0.35, "images in one folder per class, and no files of annotations")
+        where = f"in {', '.join(sorted(splits))}, " if split else ""
+        return Match(0.75 if split else 0.4, f"{where}images in one folder per class, and no files of annotations")
 
     def read(self, context: ReadContext) -> Dataset:
         entries: list[Entry] = []

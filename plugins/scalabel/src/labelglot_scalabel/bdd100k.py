@@ -36,6 +36,7 @@ class Bdd100k(Scalabel):
     holds = Scalabel.holds.replace(splits=frozenset({"train", "val", "test"}))
 
     def detect(self, source: Source) -> Match | None:
+        best: Match | None = None
         for path in source.match("*.json")[:20]:
             value = json.peek(source.head(path, HEAD))
             if isinstance(value, dict) and {"name", "frames"} <= value.keys() and _moments(value["frames"]):
@@ -47,7 +48,8 @@ class Bdd100k(Scalabel):
             layout = [part for part in LAYOUT if part in f"/{path}"]
             if signs or layout:
                 return Match(0.95, f"{path} lists frames, with {(layout or signs)[0]} of BDD100K")
-        return None
+            best = best or Match(0.9, f"{path} lists frames as BDD100K does, without its attributes")
+        return best
 
     def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         source = context.source

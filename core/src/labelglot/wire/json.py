@@ -283,6 +283,11 @@ def fields(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def items(value: object) -> list[Any]:
+    """The items of a list; none of anything else."""
+    return value if isinstance(value, list) else []
+
+
 def finite(value: object, what: str = "a coordinate") -> float:
     """A number of a decoded document. Raises :class:`LabelglotError` for anything else, also for NaN and infinity."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -296,6 +301,18 @@ def finite(value: object, what: str = "a coordinate") -> float:
     return number
 
 
+FARTHEST = 1e15
+"""No image reaches so far; whatever is computed of smaller numbers stays finite."""
+
+
+def coordinate(value: object, what: str = "a coordinate") -> float:
+    """A number that can be a place in an image. Raises :class:`LabelglotError` for anything else."""
+    number = finite(value, what)
+    if abs(number) > FARTHEST:
+        raise LabelglotError(f"{what} is {number}, which is no place in an image")
+    return number
+
+
 def read_points(points: object) -> tuple[float, ...]:
     """Flat x, y of a list of ``{"x": ..., "y": ...}``. Raises :class:`LabelglotError` if it is none."""
     if not isinstance(points, list):
@@ -303,7 +320,7 @@ def read_points(points: object) -> tuple[float, ...]:
     found: list[float] = []
     for point in points:
         xy = fields(point)
-        found += (finite(xy.get("x"), "x"), finite(xy.get("y"), "y"))
+        found += (coordinate(xy.get("x"), "x"), coordinate(xy.get("y"), "y"))
     return tuple(found)
 
 

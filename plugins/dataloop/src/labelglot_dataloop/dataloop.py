@@ -176,7 +176,7 @@ class Dataloop(PerImage):
                     )
                 )  # fmt: skip
             made.append(_write_object(a, drawn, context))
-        made += list(extra.get("other") or ())
+        made += json.items(extra.get("other"))
         about = {"system": {**size, **({"tags": tags} if tags else {}), **system}, **json.fields(extra.get("metadata"))}
         looked = sample.annotations is not None
         return {
@@ -316,7 +316,7 @@ def _write_tag(tag: Tag, context: WriteContext) -> dict[str, Any]:
 
 def _write_object(a: Annotation, drawn: Drawn, context: WriteContext) -> dict[str, Any]:
     extra = dict(json.fields(a.extra.get(OWNER)))
-    true = extra.pop("true", None) or ()
+    true = json.items(extra.pop("true", None))
     listed = [name for name, value in a.attributes.items() if value is True and name not in true]
     valued = {k: list(v) if isinstance(v, tuple) else v for k, v in a.attributes.items() if k not in listed}
     valued |= json.fields(extra.pop("attributes", None))
@@ -392,7 +392,8 @@ def _evidence(source: Source, name: str) -> Match | None:
         return None
     found = value.get("annotations")
     listed = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-    known = [item for item in listed if item.get("type") in TYPES and "label" in item and _is_own(item)]
+    typed = [item for item in listed if isinstance(item.get("type"), str) and item["type"] in TYPES]
+    known = [item for item in typed if "label" in item and _is_own(item)]
     named = "filename" in value and ("itemMetadata" in value or "metadata" in value or "_id" in value)
     if known and (named or "itemMetadata" in value):
         return Match(0.95, f"{name} is an item with annotations")

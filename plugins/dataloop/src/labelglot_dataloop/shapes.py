@@ -39,7 +39,7 @@ from labelglot.plugin import (
     RotatedBox,
     Shape,
 )
-from labelglot.wire.json import closed_again, fields, finite, opened, read_points, write_points
+from labelglot.wire.json import closed_again, coordinate, fields, finite, opened, read_points, write_points
 
 TURNED = Rotation(form="corners")
 TURN = 360.0
@@ -72,7 +72,7 @@ def read_shape(
     if type == "ellipse":
         about = fields(value)
         cx, cy = read_points([about.get("center")])
-        rx, ry = (finite(about.get(name), name) for name in ("rx", "ry"))
+        rx, ry = (coordinate(about.get(name), name) for name in ("rx", "ry"))
         return (
             None,
             Ellipse(cx=cx, cy=cy, rx=rx, ry=ry, angle=math.radians(finite(about.get("angle") or 0, "angle"))),

@@ -30,7 +30,7 @@ def read_interface(value: Any) -> tuple[Label, ...]:
         for code, said in json.fields(json.fields(about.get("content")).get("categories")).items():
             more = json.fields(said)
             color, name = more.get("color"), more.get("name")
-            points = [json.fields(point).get("code") for point in more.get("points") or ()]
+            points = [json.fields(point).get("code") for point in json.items(more.get("points"))]
             keypoints = tuple(point for point in points if isinstance(point, str)) or None
             extra = {OWNER: {"name": name}} if name not in (None, code) else {}
             label = Label(
@@ -77,7 +77,7 @@ def seen_points(response: Any) -> Iterator[tuple[str, list[str]]]:
         listed = json.fields(job).get("annotations")
         for item in listed if isinstance(listed, list) else ():
             points = json.fields(item).get("points")
-            names = [json.fields(c).get("name") for c in json.fields(item).get("categories") or ()]
+            names = [json.fields(c).get("name") for c in json.items(json.fields(item).get("categories"))]
             codes = [json.fields(p).get("code") for p in points] if isinstance(points, list) else []
             for name in names:
                 if isinstance(name, str):

@@ -253,7 +253,7 @@ class Kili(Document):
 
     def _asset(self, sample: Sample, writer: Writer) -> dict[str, Any]:
         extra = json.fields(sample.extra.get(OWNER))
-        sets = [bag for bag in extra.get("sets") or () if isinstance(bag, dict)]
+        sets = [bag for bag in json.items(extra.get("sets")) if isinstance(bag, dict)]
         labels = []
         for layer, objects, tags in layer_runs(sample):
             own = next((bag for bag in sets if bag.get("layer") == layer), {})
@@ -355,7 +355,7 @@ def _evidence(source: Source, name: str) -> Match | None:
     items = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
     if any("externalId" in item and ("latestLabel" in item or "labels" in item) for item in items):
         return Match(0.95, f"{name} has assets with externalId and labels")
-    labels = [label for item in items for label in (item.get("latestLabel"), *(item.get("labels") or ()))]
+    labels = [label for item in items for label in (item.get("latestLabel"), *json.items(item.get("labels")))]
     if any("jsonResponse" in json.fields(label) for label in labels):
         return Match(0.95, f"{name} has labels with jsonResponse")
     if any("externalId" in item and "jsonMetadata" in item for item in items):

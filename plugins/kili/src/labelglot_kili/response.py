@@ -112,7 +112,7 @@ class Reader:
                 (k for f, k in (("points", "pose"), ("point", "marker"), ("polyline", "polyline")) if f in item),
                 "rectangle",
             )
-        categories = [c for c in item.get("categories") or () if isinstance(json.fields(c).get("name"), str)]
+        categories = [c for c in json.items(item.get("categories")) if isinstance(json.fields(c).get("name"), str)]
         names = [c["name"] for c in categories]
         extra = json.rest(item, ANNOTATION)
         geometry = self._geometry(kind, item, names, extra)

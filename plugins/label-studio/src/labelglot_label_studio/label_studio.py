@@ -234,7 +234,7 @@ class LabelStudio(Document):
         attributes, extra = _task_facts(task, record, meta)
         if any(len(bag) > 1 for bag in kept):
             extra["sets"] = kept
-        aside = [a for a in json_list(task.get("annotations", task.get("completions"))) if not _is_live(a)]
+        aside = [a for a in json.items(task.get("annotations", task.get("completions"))) if not _is_live(a)]
         if aside and shared.sets != "predictions":
             extra["skipped"] = aside
             report.problem(
@@ -303,11 +303,11 @@ class LabelStudio(Document):
 
     def _task(self, sample: Sample, writer: ResultWriter, context: WriteContext) -> dict[str, Any]:
         extra = dict(json.fields(sample.extra.get(OWNER)))
-        sets = _entries(sample, writer, [json.fields(bag) for bag in json_list(extra.pop("sets", None))])
+        sets = _entries(sample, writer, [json.fields(bag) for bag in json.items(extra.pop("sets", None))])
         people: list[Any] = [entry for model, entry in sets if not model]
         models: list[Any] = [entry for model, entry in sets if model]
-        people += [*json_list(extra.pop("annotations", None)), *json_list(extra.pop("skipped", None))]
-        models += json_list(extra.pop("predictions", None))
+        people += [*json.items(extra.pop("annotations", None)), *json.items(extra.pop("skipped", None))]
+        models += json.items(extra.pop("predictions", None))
         key = extra.pop("key", IMAGE)
         written = sample.uri or _addressed(context.options.prefix, sample.path)
         meta = dict(json.fields(extra.pop("meta", None)))
@@ -358,17 +358,17 @@ def _frames(record: Record, report: Report) -> Iterator[Record]:
     """The image itself, or the frames of a video that show something."""
     task: dict[str, Any] = json.load(record.data, record.place, dict) if f'"{KIND}"'.encode() in record.data else {}
     sets = {
-        key: [json.fields(each) for each in json_list(task.get(key))]
+        key: [json.fields(each) for each in json.items(task.get(key))]
         for key in ("annotations", "completions", "predictions")
     }
-    if not any(is_video(json_list(each.get("result"))) for listed in sets.values() for each in listed):
+    if not any(is_video(json.items(each.get("result"))) for listed in sets.values() for each in listed):
         yield record
         return
     frames: dict[int, dict[str, list[Any]]] = {}
     for key, listed in sets.items():
         for position, each in enumerate(listed):
             for frame, results in by_frame(
-                json_list(each.get("result")), f"{record.place}.{key}[{position}].result", report
+                json.items(each.get("result")), f"{record.place}.{key}[{position}].result", report
             ).items():
                 frames.setdefault(frame, {}).setdefault(key, []).append({**each, "result": results})
     report.problem(
@@ -418,15 +418,10 @@ def _is_live(annotation: Any) -> bool:
     return isinstance(annotation, dict) and not (annotation.get("was_cancelled") or annotation.get("skipped"))
 
 
-def json_list(value: Any) -> list[Any]:
-    """A list, or nothing."""
-    return value if isinstance(value, list) else []
-
-
 def _sets(task: Mapping[str, Any], shared: Shared, annotator: str | None) -> Iterator[dict[str, Any]]:
     """The annotations and predictions that are read, with their layer."""
     if shared.sets != "predictions":
-        for position, entry in enumerate(json_list(task.get("annotations", task.get("completions")))):
+        for position, entry in enumerate(json.items(task.get("annotations", task.get("completions")))):
             by = entry.get("completed_by") if isinstance(entry, dict) else None
             names = [by.get("email"), by.get("id")] if isinstance(by, dict) else [by]
             named = [str(name) for name in names if isinstance(name, int | str)]
@@ -438,16 +433,16 @@ def _sets(task: Mapping[str, Any], shared: Shared, annotator: str | None) -> Ite
                 layer = f"annotation {position + 1}"
             yield {
                 "model": False, "layer": layer, "by": by, "entry": entry, "at": f"annotations[{position}]",
-                "result": json_list(entry.get("result")),
+                "result": json.items(entry.get("result")),
             }  # fmt: skip
     if shared.sets != "annotations":
-        for position, entry in enumerate(json_list(task.get("predictions"))):
+        for position, entry in enumerate(json.items(task.get("predictions"))):
             if isinstance(entry, dict):
                 version = entry.get("model_version")
                 layer = (str(version) if version else f"prediction {position + 1}") if shared.layered else None
                 yield {
                     "model": True, "layer": layer, "by": None, "entry": entry, "at": f"predictions[{position}]",
-                    "result": json_list(entry.get("result")),
+                    "result": json.items(entry.get("result")),
                 }  # fmt: skip
 
 
@@ -523,7 +518,7 @@ def _entries(sample: Sample, writer: ResultWriter, sets: list[dict[str, Any]]) -
 def _entry(layer: str | None, result: list[Any], own: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
     model = own.get("model") is True
     usual = {} if model else {"completed_by": _by(layer), "was_cancelled": False, "ground_truth": False}
-    return model, {**usual, **json.fields(own.get("fields")), "result": [*result, *json_list(own.get("other"))]}
+    return model, {**usual, **json.fields(own.get("fields")), "result": [*result, *json.items(own.get("other"))]}
 
 
 def _alike(tags: Sequence[Tag]) -> Iterator[list[Tag]]:
@@ -565,8 +560,8 @@ def _evidence(source: Source, name: str) -> Match | None:
     if any(is_minimal(item) for item in items):
         return Match(0.9, f"{name} lists annotations of Label Studio (JSON-MIN)")
     tasks = [item for item in items if isinstance(item.get("data"), dict)]
-    sets = [s for t in tasks for key in ("annotations", "completions", "predictions") for s in json_list(t.get(key))]
-    results = [r for s in sets if isinstance(s, dict) for r in json_list(s.get("result")) if isinstance(r, dict)]
+    sets = [s for t in tasks for key in ("annotations", "completions", "predictions") for s in json.items(t.get(key))]
+    results = [r for s in sets if isinstance(s, dict) for r in json.items(s.get("result")) if isinstance(r, dict)]
     if any("from_name" in result and "to_name" in result for result in results):
         return Match(0.95, f"{name} has tasks with results from_name, to_name")
     if any(isinstance(s, dict) and "result" in s for s in sets):

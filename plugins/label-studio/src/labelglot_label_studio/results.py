@@ -37,7 +37,7 @@ from labelglot.plugin import (
     WriteContext,
 )
 from labelglot.schema import Attribute
-from labelglot.wire.json import fields, finite, rest, size
+from labelglot.wire.json import coordinate, fields, finite, rest, size
 
 from labelglot_label_studio.brush import read_mask, write_mask
 from labelglot_label_studio.config import CAPTION, CHOICE, CONTROLS, IMAGE, OWNER, TEXT
@@ -253,7 +253,7 @@ def geometry(kind: str, value: Mapping[str, Any], size: Size) -> tuple[Box | Non
     """Box or shape of the value of a region; fractions if the size is unknown. Raises :class:`LabelglotError`."""
 
     def take(*names: str) -> tuple[float, ...]:
-        return tuple(finite(value.get(name), name) for name in names)
+        return tuple(coordinate(value.get(name), name) for name in names)
 
     if kind == "rectangle":
         numbers = take("x", "y", "width", "height")
@@ -284,7 +284,7 @@ def geometry(kind: str, value: Mapping[str, Any], size: Size) -> tuple[Box | Non
     points = value.get("points")
     if not isinstance(points, list) or not points or not all(isinstance(p, list) and len(p) == 2 for p in points):
         raise LabelglotError("the points of a polygon are no list of x, y")
-    ring = PERCENT.read_points((finite(v) for p in points for v in p), size)
+    ring = PERCENT.read_points((coordinate(v) for p in points for v in p), size)
     return None, Polyline(points=ring) if value.get("closed") is False else Polygon.of(ring)
 
 

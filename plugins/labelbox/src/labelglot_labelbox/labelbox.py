@@ -239,7 +239,7 @@ class Labelbox(Document):
         row = {"global_key": sample.path, "external_id": sample.path, **json.fields(extra.get("data_row"))}
         if not any(_stands_for(row[key], sample.path) for key in ("global_key", "external_id")):
             row["global_key"] = sample.path
-        metadata = list(extra.get("metadata_fields") or ())
+        metadata = list(json.items(extra.get("metadata_fields")))
         if sample.splits:
             metadata.append({"name": "split", "value": sample.splits[0]})
         media = {} if sample.size is None else dict(zip(("width", "height"), sample.size, strict=True))
@@ -260,7 +260,7 @@ class Labelbox(Document):
 
 def _projects(sample: Sample, context: WriteContext, extra: Mapping[str, Any]) -> dict[str, Any]:
     """The labels of each project: one for each run of a layer; those that found nothing stay."""
-    sets = [bag for bag in extra.get("sets") or () if isinstance(bag, dict)]
+    sets = [bag for bag in json.items(extra.get("sets")) if isinstance(bag, dict)]
     projects = {name: dict(json.fields(about)) for name, about in json.fields(extra.get("projects")).items()}
     usual = next(iter([bag["project"] for bag in sets] or projects), OWNER)
     found: list[tuple[str, dict[str, Any]]] = []
@@ -437,7 +437,7 @@ class _Reader:
             return None, None
         value = item[kind]
         if kind == "bounding_box":
-            numbers = [json.finite(json.fields(value).get(key), key) for key in ("left", "top", "width", "height")]
+            numbers = [json.coordinate(json.fields(value).get(key), key) for key in ("left", "top", "width", "height")]
             return PIXELS_XYWH.read_box(numbers, None), None
         if kind == "mask":
             return None, self._mask(json.fields(value).get("url"), item.get("feature_id"), place)

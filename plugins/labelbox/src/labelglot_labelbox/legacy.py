@@ -76,8 +76,8 @@ def _said(label: Any) -> dict[str, Any] | None:
         objects = [_oldest(name, part) for name, parts in label.items() if isinstance(parts, list) for part in parts]
         return {"objects": objects, "classifications": []}
     rest = {k: v for k, v in label.items() if k not in ("objects", "classifications")}
-    objects = [_object(item) for item in label.get("objects") or () if isinstance(item, dict)]
-    further = [_classification(item) for item in label.get("classifications") or () if isinstance(item, dict)]
+    objects = [_object(item) for item in json.items(label.get("objects")) if isinstance(item, dict)]
+    further = [_classification(item) for item in json.items(label.get("classifications")) if isinstance(item, dict)]
     return {"objects": objects, "classifications": further, **rest}
 
 
@@ -95,7 +95,7 @@ def _object(item: Mapping[str, Any]) -> dict[str, Any]:
     made |= {SHAPES[old]: item[old] for old in SHAPES if item.get(old) is not None}
     if not made.keys() & set(SHAPES.values()) and item.get("instanceURI"):
         made["mask"] = {"url": item["instanceURI"]}
-    nested = [_classification(each) for each in item.get("classifications") or () if isinstance(each, dict)]
+    nested = [_classification(each) for each in json.items(item.get("classifications")) if isinstance(each, dict)]
     return {**made, **{k: v for k, v in item.items() if k not in known}, "classifications": nested}
 
 
@@ -110,7 +110,7 @@ def _classification(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answer(item: Mapping[str, Any]) -> dict[str, Any]:
-    nested = [_classification(each) for each in item.get("classifications") or () if isinstance(each, dict)]
+    nested = [_classification(each) for each in json.items(item.get("classifications")) if isinstance(each, dict)]
     return {
         "feature_id": item.get("featureId"),
         "name": item.get("title"),

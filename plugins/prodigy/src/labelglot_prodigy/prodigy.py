@@ -265,14 +265,14 @@ class Prodigy(Document):
         head = {"image": image, "path": sample.path, **({"meta": meta} if meta else {})}
         size = {} if sample.size is None else dict(zip(("width", "height"), sample.size, strict=True))
         made = list(_answers(sample, context))
-        kept = [bag for bag in extra.get("lines") or () if isinstance(bag, dict)]
+        kept = [bag for bag in json.items(extra.get("lines")) if isinstance(bag, dict)]
         lines = []
         for layer, line in made:
             own = next((bag for bag in kept if bag.get("layer") == layer), {})
             if own in kept:
                 kept.remove(own)
             fields = dict(json.fields(own.get("fields")))
-            listed = fields.pop("options", ())
+            listed = json.items(fields.pop("options", None))
             if "options" in line:
                 known = [json.fields(option).get("id") for option in listed]
                 line["options"] = [*listed, *(option for option in line["options"] if option["id"] not in known)]
@@ -282,7 +282,7 @@ class Prodigy(Document):
                 by = {} if bag.get("layer") is None else {"_annotator_id": bag["layer"]}
                 empty = {"spans": [], "answer": "accept", "_view_id": "image_manual"}
                 lines.append({**head, **size, **empty, **by, **json.fields(bag.get("fields"))})
-        lines += [{**head, **line} for line in extra.get("aside") or ()]
+        lines += [{**head, **line} for line in json.items(extra.get("aside"))]
         if not lines:
             own = kept[0] if kept else {}
             answer = {} if sample.annotations is None else {"spans": [], "answer": "accept", "_view_id": "image_manual"}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelglot.plugin import PIXELS_XYWH, Annotation, Box, LabelglotError, Polygon, Shape
-from labelglot.wire.json import finite, rest
+from labelglot.wire.json import coordinate, finite, rest
 
 OWNER = "prodigy"
 SPAN = ("id", "label", "type", "points", "x", "y", "width", "height", "w", "h", "center")
@@ -31,12 +31,12 @@ def read_span(item: Any, scale: tuple[float, float], layer: str | None) -> Annot
 def _geometry(item: Mapping[str, Any], kind: Any, scale: tuple[float, float]) -> tuple[Box | None, Shape | None]:
     sides = [item.get("x"), item.get("y"), item.get("width", item.get("w")), item.get("height", item.get("h"))]
     if kind in (None, "rect") and None not in sides:
-        x0, y0, x1, y1 = PIXELS_XYWH.read_box([finite(side) for side in sides], None)
+        x0, y0, x1, y1 = PIXELS_XYWH.read_box([coordinate(side) for side in sides], None)
         return (x0 * scale[0], y0 * scale[1], x1 * scale[0], y1 * scale[1]), None
     points = item.get("points")
     if not isinstance(points, list) or not points or not all(isinstance(p, list) and len(p) == 2 for p in points):
         raise LabelglotError("the span has no points")
-    ring = tuple(finite(v) * scale[i] for p in points for i, v in enumerate(p))
+    ring = tuple(coordinate(v) * scale[i] for p in points for i, v in enumerate(p))
     if kind == "rect":
         return (min(ring[::2]), min(ring[1::2]), max(ring[::2]), max(ring[1::2])), None
     return None, Polygon.of(ring)

@@ -327,7 +327,7 @@ def _geometries(objects: Sequence[Mapping[str, Any]], kept: Mapping[str, Any], c
             known[kind] = {label.name for label in context.labels}
         label = item.get("label")
         if label is not None and label not in known[kind]:
-            made[kind]["objects_to_annotate"] = [*(made[kind].get("objects_to_annotate") or ()), label]
+            made[kind]["objects_to_annotate"] = [*json.items(made[kind].get("objects_to_annotate")), label]
             known[kind].add(label)
     return made or {"box": {"objects_to_annotate": everything}}
 
@@ -367,7 +367,8 @@ def _evidence(source: Source, name: str) -> Match | None:
         return Match(0.9, f"{name} is a response with labelMapping")
     found = value.get("annotations")
     listed = [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-    if any(item.get("type") in TYPES and ("left" in item or "vertices" in item) for item in listed):
+    listed = [item for item in listed if isinstance(item.get("type"), str)]
+    if any(item["type"] in TYPES and ("left" in item or "vertices" in item) for item in listed):
         return Match(0.8, f"{name} is a response with annotations")
     return None
 

@@ -25,7 +25,7 @@ from labelglot.plugin import (
     Shape,
 )
 from labelglot.tolerance import close
-from labelglot.wire.json import closed_again, finite, opened, read_points, write_points
+from labelglot.wire.json import closed_again, coordinate, finite, opened, read_points, write_points
 
 TURNED = Rotation(form="xywh", degrees=False)
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -54,7 +54,7 @@ def type_of(item: Mapping[str, Any], task: Any) -> str:
     stated = item.get("type")
     if isinstance(stated, str):
         return stated
-    if task in OF_TASK:
+    if isinstance(task, str) and task in OF_TASK:
         return OF_TASK[task]
     if "left" in item:
         return "box"
@@ -68,7 +68,7 @@ def read_shape(kind: str, item: Mapping[str, Any]) -> tuple[Box | None, Shape | 
             ring = read_points(item["vertices"])
             if len(ring) == 8:
                 return None, RotatedBox(corners=ring)
-        numbers = [finite(item.get(name), name) for name in ("left", "top", "width", "height")]
+        numbers = [coordinate(item.get(name), name) for name in ("left", "top", "width", "height")]
         turn = finite(item.get("rotation") or 0, "rotation")
         return (
             (None, RotatedBox(corners=TURNED.read(numbers, turn)))
@@ -76,7 +76,7 @@ def read_shape(kind: str, item: Mapping[str, Any]) -> tuple[Box | None, Shape | 
             else (PIXELS_XYWH.read_box(numbers, None), None)
         )
     if kind == "point":
-        return None, Points(points=(finite(item.get("x"), "x"), finite(item.get("y"), "y")))
+        return None, Points(points=(coordinate(item.get("x"), "x"), coordinate(item.get("y"), "y")))
     ring = read_points(item.get("vertices"))
     if not ring:
         raise LabelglotError("an annotation without vertices")

@@ -24,7 +24,6 @@ from labelglot.plugin import (
     Label,
     LabelglotError,
     LabelHolds,
-    Mask,
     Match,
     Naming,
     Pair,
@@ -178,13 +177,15 @@ class Supervisely(PerImage):
         return f"{_path(sample, 'ann')}.json"
 
     def encode_file(self, sample: Sample, context: WriteContext) -> bytes:
+        return self._document(sample, [_write(a, context) for a in sample.annotations or ()], context)
+
+    def _document(self, sample: Sample, objects: list[dict[str, Any]], context: WriteContext) -> bytes:
         bag = sample.extra.get(OWNER)
         extra: dict[str, Any] = dict(bag) if isinstance(bag, dict) else {}
         opaque, known = extra.pop("objects", None), extra.pop("tags", None)
         tables = context.once(written)
         tags = [{"name": context.name(tag.label), "value": None} for tag in sample.tags if tag.text is None]
         tags += [write_tag(name, value, tables) for name, value in sample.attributes.items()]
-        objects = [_write(a, context) for a in sample.annotations or ()]
         document: dict[str, Any] = {
             "description": next((tag.text for tag in sample.tags if tag.text is not None), ""),
             "tags": _with_details(tags, known),
@@ -198,15 +199,16 @@ class Supervisely(PerImage):
     def encode(  # type: ignore[override]
         self, sample: Sample, context: WriteContext, ordinal: int
     ) -> Iterable[File | Piece | Problem]:
-        yield File(self.annotation_path(sample, context), self.encode_file(sample, context))
+        objects = [_write(a, context) for a in sample.annotations or ()]
+        yield File(self.annotation_path(sample, context), self._document(sample, objects, context))
         names = {name for a in sample.annotations or () for name in a.attributes}
         yield from doubts(sorted({*names, *sample.attributes}), context.once(written), sample.key)
         for position, a in enumerate(sample.annotations or ()):
             said = doubt(a)
             if said is not None:
                 yield Problem(f"{self.id}.rotated_box", said, key=sample.key, object=position, action="written otherwise")
-        kinds = {(context.index[a.label or ""], draw(a, ())[0]) for a in sample.annotations or () if not isinstance(a.shape, Mask)}
-        kinds |= {(context.index[a.label or ""], "bitmap") for a in sample.annotations or () if isinstance(a.shape, Mask)}
+        places = (context.index[a.label or ""] for a in sample.annotations or ())
+        kinds = {(i, written_as["geometryType"]) for i, written_as in zip(places, objects, strict=True)}
         kinds |= {(context.index[tag.label], "") for tag in sample.tags if tag.label is not None}
         for index, kind in sorted(kinds):
             yield Piece(f"{index}#{kind}", b"1")

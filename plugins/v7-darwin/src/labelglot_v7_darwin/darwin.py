@@ -195,8 +195,8 @@ class V7Darwin(PerImage):
     ) -> Iterable[File | Piece | Problem]:
         bag = sample.extra.get(OWNER)
         extra: Mapping[str, Any] = bag if isinstance(bag, dict) else {}
-        entries = [_write_tag(tag, context) for tag in sample.tags]
-        entries += [_write(a, context) for a in sample.annotations or ()]
+        objects = [_write(a, context) for a in sample.annotations or ()]
+        entries = [_write_tag(tag, context) for tag in sample.tags] + objects
         masks = [(str(a.id), a.shape) for a in sample.annotations or () if isinstance(a.shape, Mask)]
         for number, layer in enumerate(_layers(masks, sample)):
             entries.append({"id": f"{RASTER}{number}", "name": RASTER, "raster_layer": layer, "properties": []})
@@ -219,7 +219,8 @@ class V7Darwin(PerImage):
             "annotations": entries,
         }
         yield File(self.annotation_path(sample, context), json.dump(document) + b"\n")
-        kinds = {(context.index[a.label or ""], next(k for k in KINDS if k in draw(a, ()))) for a in sample.annotations or ()}
+        places = (context.index[a.label or ""] for a in sample.annotations or ())
+        kinds = {(i, next(kind for kind in KINDS if kind in entry)) for i, entry in zip(places, objects, strict=True)}
         kinds |= {(context.index[tag.label or ""], "tag") for tag in sample.tags}
         for index, kind in sorted(kinds):
             yield Piece(f"{index}#{kind}", b"1")

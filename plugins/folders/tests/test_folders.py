@@ -75,6 +75,11 @@ def test_trees_of_the_wild():
     assert tagged(prefix) == {"all/cat.1.png": ["cat"]}
 
 
+def test_classes_of_all_splits_are_sorted_together():
+    _, labels, _ = opened("folder-classification", {"train/dog/1.png": PNG, "train/pig/2.png": PNG, "val/cat/3.png": PNG})
+    assert [label.name for label in labels] == ["cat", "dog", "pig"]
+
+
 def test_other_trees_are_not_folders_of_classes():
     for files in ({"images/a.png": PNG}, {"train/images/a.png": PNG}, {"cat/a.png": PNG, "cat/a.json": b"{}"}, {"a.png": PNG}, {"train/a.png": PNG}):
         assert FORMATS["folder-classification"].detect(MemorySource(files)) is None, files

@@ -124,6 +124,8 @@ def _read(
             for split in folders
         ]
         dataset = join_splits(parts)
+        if format.holds.labels.order == "sorted":
+            dataset = dataset.replace(labels=sorted(dataset.labels, key=lambda label: label.name))
     else:
         dataset = format.read(ReadContext(source, chosen, report, wanted))
     for name, reason in source.refused:

@@ -20,7 +20,6 @@ from labelglot.plugin import (
     Source,
     ValueKind,
     WriteContext,
-    number,
 )
 from labelglot.wire.text import WORD, lines, spell
 from pydantic import Field
@@ -94,7 +93,7 @@ class Kitti(Mirrored):
 
 def _is_number(text: str) -> bool:
     try:
-        number(text)
+        float(text)
     except ValueError:
         return False
     return True
@@ -102,18 +101,20 @@ def _is_number(text: str) -> bool:
 
 def _split(tokens: list[str]) -> tuple[str, list[str]]:
     """The class of a line, which may hold blanks, and all numbers behind it. The first token is never a number."""
-    end = 1
-    while end < len(tokens) and not all(map(_is_number, tokens[end:])):
-        end += 1
+    end = len(tokens)
+    while end > 1 and _is_number(tokens[end - 1]):
+        end -= 1
     return " ".join(tokens[:end]), tokens[end:]
+
+
+def _as_written(text: str) -> int | float:
+    """A number as int where it is written as one."""
+    return int(text) if text.lstrip("-").isdigit() and text.isascii() and len(text) < 16 else float(text)
 
 
 def _annotation(line: str, place: str, key: str, report: Report) -> Annotation | None:
     name, tokens = _split(line.split())
-    try:
-        numbers = [number(token) for token in tokens]
-    except ValueError:
-        numbers = []
+    numbers = list(map(float, tokens))
     if len(numbers) < FIELDS or not all(abs(n) < 1e300 and isfinite(n) for n in numbers):
         report.problem(
             "kitti.line", "not a class with 14 or 15 finite numbers behind it", place, severity="error", key=key, raw=line,
@@ -129,7 +130,9 @@ def _annotation(line: str, place: str, key: str, report: Report) -> Annotation |
             "kitti.inverted", "the right or lower edge comes first", place, severity="info", key=key, raw=line
         )
     attributes: dict[str, Any] = {
-        what: value for what, value in zip(("truncated", "occluded"), numbers, strict=False) if value != -1
+        what: value
+        for what, value in zip(("truncated", "occluded"), map(_as_written, tokens), strict=False)
+        if value != -1
     }
     if name.casefold() == REGION.casefold():
         if name != REGION:

@@ -45,7 +45,7 @@ from labelglot.wire import json
 from labelglot.wire.text import LINE, lines
 from pydantic import Field
 
-from labelglot_mot.rows import CLASSES, LAST_FRAME, Kind, frame_of, read_row, values, write_row
+from labelglot_mot.rows import CLASSES, LAST_FRAME, Kind, head_of, read_row, values, write_row
 
 GT, DET, INFO = "gt/gt.txt", "det/det.txt", "seqinfo.ini"
 NAMES, FRAMES = "gt/labels.txt", "gt/frames.txt"
@@ -266,19 +266,16 @@ def _frames(found: Clip, position: int, root: str, context: ReadContext) -> list
     if context.source.exists(found.rows):
         seen: set[tuple[int, str]] = set()
         for at, line in lines(context.source.read(found.rows)):
-            number = frame_of(line)
+            number, track = head_of(line)
             if number is None:
                 context.report.problem(
                     "mot.row", "no frame number", f"{found.rows}:{at}", severity="error", raw=line, action="skipped"
                 )
                 continue
             rows.setdefault(number, []).append((at, line))
-            track = (number, line.replace(",", " ").split()[1] if len(line.replace(",", " ").split()) > 1 else "")
-            if track in seen and track[1] not in ("-1", "-1.0", ""):
-                context.report.problem(
-                    "mot.twice", f"track {track[1]} is twice in frame {number}", f"{found.rows}:{at}"
-                )
-            seen.add(track)
+            if (number, track) in seen and track not in ("-1", "-1.0", ""):
+                context.report.problem("mot.twice", f"track {track} is twice in frame {number}", f"{found.rows}:{at}")
+            seen.add((number, track))
     width, height = _whole(info.get("imwidth"), 10**6), _whole(info.get("imheight"), 10**6)
     size = (width, height) if width and height else None
     listed = _listed(root, context)

@@ -21,27 +21,25 @@ LAST_FRAME = 10**8
 ORIGINS = {"raw": Convention(form="xywh"), "1-based": Convention(form="xywh", first=1)}
 
 
-def cells(line: str) -> list[str]:
-    """The fields of a row: separated by commas, or by blanks."""
-    return [cell.strip() for cell in line.split(",")] if "," in line else line.split()
-
-
 def values(line: str) -> list[float] | None:
-    """The numbers of a row, ``None`` if it is none: fewer than six, or something else among them."""
+    """The numbers of a row, between commas or blanks; ``None`` if it is none: fewer than six, or something else among
+    them.
+    """
     try:
-        found = [float(cell) for cell in cells(line.rstrip().rstrip(","))]
+        found = list(map(float, line.rstrip(", \t").split(",") if "," in line else line.split()))
     except ValueError:
         return None
     return found if len(found) >= 6 and all(map(isfinite, found)) else None
 
 
-def frame_of(line: str) -> int | None:
-    """The frame number of a row, ``None`` if it has none."""
+def head_of(line: str) -> tuple[int | None, str]:
+    """The frame number of a row, ``None`` if it has none, and the text of its track."""
+    frame, track, *_ = (*(line.split(",", 2) if "," in line else line.split(None, 2)), "", "")
     try:
-        found = float(cells(line)[0])
-    except (ValueError, IndexError):
-        return None
-    return int(found) if 0 <= found <= LAST_FRAME else None
+        number = float(frame)
+    except ValueError:
+        return None, track
+    return (int(number) if 0 <= number <= LAST_FRAME else None), track.strip()
 
 
 def read_row(

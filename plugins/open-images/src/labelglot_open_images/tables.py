@@ -57,7 +57,9 @@ class Stretch(NamedTuple):
 
 def cells_of(line: str) -> list[str]:
     """The cells of one line."""
-    return next(csv.reader([line]), []) if line else []
+    if '"' not in line:
+        return line.split(",") if line else []
+    return next(csv.reader([line]), [])
 
 
 def row_of(values: Sequence[object]) -> str:
@@ -111,7 +113,7 @@ def scan(source: Source, tables: Sequence[Table], report: Report) -> tuple[dict[
                 if number == 1 or not line:
                     continue
                 try:
-                    cells = line.split(",") if '"' not in line else cells_of(line)
+                    cells = cells_of(line)
                     image = cells[place]
                     if not image:
                         raise IndexError

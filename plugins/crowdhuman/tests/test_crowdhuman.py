@@ -50,9 +50,16 @@ def test_the_example_reads_as_it_is_written():
 
 @pytest.mark.parametrize("box", ["full", "visible", "head"])
 def test_the_same_lines_come_back_whichever_box_is_read(tmp_path, box):
-    lg.convert(DATA, tmp_path / "out", to="crowdhuman", read_options={"box": box})
+    lg.convert(DATA, tmp_path / "out", to="crowdhuman", read_options={"box": box}, options={"box": box})
     assert lines(tmp_path / "out/annotation_train.odgt") == lines(DATA / "annotation_train.odgt")
     assert json.loads((tmp_path / "out/id_hw_train.json").read_text()) == {"1,aa00": [100, 200], "2,bb11": [48, 64]}
+
+
+def test_a_box_that_is_replaced_is_said(tmp_path):
+    made = lg.convert(DATA, tmp_path / "out", to="crowdhuman", read_options={"box": "visible"})
+    assert codes(made.report) == ["crowdhuman.boxes"]
+    person = lines(tmp_path / "out/annotation_train.odgt")[0]["gtboxes"][0]
+    assert (person["fbox"], person["vbox"], person["hbox"]) == (VISIBLE, VISIBLE, HEAD)
 
 
 @pytest.mark.parametrize(("box", "number"), [("full", FULL), ("visible", VISIBLE), ("head", HEAD)])

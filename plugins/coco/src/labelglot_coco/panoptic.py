@@ -37,6 +37,7 @@ from labelglot.plugin import (
     with_suffix,
 )
 from labelglot.wire import json
+from labelglot.wire.rle import read_color, write_color
 from pydantic import Field
 
 from labelglot_coco.annotation import plain_attributes
@@ -129,10 +130,10 @@ class CocoPanoptic(Coco):
         extra: dict[str, Any] = {"isthing": None, **label.extra.get(ID, {})}
         if extra["isthing"] == 1:
             del extra["isthing"]
-        colour = extra.get("color")
-        if isinstance(colour, list) and len(colour) == 3 and all(type(v) is int and 0 <= v < 256 for v in colour):
+        color = read_color(extra.get("color"))
+        if color is not None:
             del extra["color"]
-            label = label.replace(color="#{:02x}{:02x}{:02x}".format(*colour))
+            label = label.replace(color=color)
         return label.replace(extra={ID: extra} if extra else {})
 
     def _encode_label(self, label: Label, id_: int) -> dict[str, Any]:
@@ -140,7 +141,7 @@ class CocoPanoptic(Coco):
         if record["isthing"] is None:
             del record["isthing"]
         if label.color is not None:
-            record["color"] = list(bytes.fromhex(label.color[1:]))
+            record["color"] = write_color(label.color)
         return record
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:

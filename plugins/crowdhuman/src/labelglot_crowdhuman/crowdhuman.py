@@ -98,6 +98,13 @@ class CrowdHuman(Document):
             False, title="Heads", description="read heads as objects of their own as well, in one group with the person"
         )
 
+    class WriteOptions(Options):
+        """Which of the boxes are written."""
+
+        box: Literal["full", "visible", "head"] = Field(
+            "full", title="Box", description="which box of a person the object's is; the others are those that were read"
+        )
+
     def holds_alone(self, holds: Holds) -> Holds:
         return holds.replace(size=False)
 
@@ -182,6 +189,11 @@ class CrowdHuman(Document):
         return f"Images/{sample.path}"
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        main = BOXES[context.options.box]
+        bags = [a.extra.get(OWNER, {}) for a in sample.annotations or ()]
+        if any("main" not in bag and main in bag.get("boxes", {}) for bag in bags):
+            message = f"{main} of the source is not written, the box that was read stands in its place"
+            yield Problem("crowdhuman.boxes", message, key=sample.key, action="write with the box that was read: -o box=NAME")
         yield from super().encode(sample, context, ordinal)
         if sample.size is not None:
             id_, (width, height) = with_suffix(sample.path, ""), sample.size
@@ -193,7 +205,8 @@ class CrowdHuman(Document):
         if sample.path != f"{record['ID']}.jpg":
             record["file_name"] = sample.path
         if sample.annotations is not None:
-            record["gtboxes"] = [_encode(a, context.name(a.label)) for a in sample.annotations]
+            main = BOXES[context.options.box]
+            record["gtboxes"] = [_encode(a, context.name(a.label), main) for a in sample.annotations]
         return json.dump({**record, **sample.extra.get(OWNER, {})})
 
     def frame(self, split: str | None, context: WriteContext) -> tuple[bytes, bytes]:
@@ -238,7 +251,7 @@ class _Reader:
         others = {name: item[name] for name in boxes if name != main and (name, boxes[name]) != ("vbox", boxes.get("fbox"))}
         if others:
             extra["boxes"] = others
-        if main != "fbox":
+        if main != self.main:
             extra["main"] = main
         return Annotation(
             label=PERSON if tag == IGNORED else str(tag), box=PIXELS_XYWH.read_box(boxes[main], None),
@@ -264,11 +277,11 @@ def _flags(said: Any) -> dict[str, Attribute]:
     return {FLAGS[name]: bool(value) for name, value in listed if name in FLAGS and type(value) is int and value in (0, 1)}
 
 
-def _encode(a: Annotation, label: str) -> dict[str, Any]:
+def _encode(a: Annotation, label: str, main: str) -> dict[str, Any]:
     bag = a.extra.get(OWNER, {})
+    main = bag.get("main", main)
     ignored = bag.get("tag") == IGNORED and a.attributes.get("ignore") is True
-    main = bag.get("main", "fbox")
-    boxes = {main: PIXELS_XYWH.write_box(a.box or (0.0, 0.0, 0.0, 0.0), None), **bag.get("boxes", {})}
+    boxes = {**bag.get("boxes", {}), main: PIXELS_XYWH.write_box(a.box or (0.0, 0.0, 0.0, 0.0), None)}
     full = boxes.setdefault("fbox", boxes[main])
     boxes.setdefault("vbox", full)
     flags = {key: int(bool(a.attributes[name])) for key, name in FLAGS.items() if name in a.attributes}

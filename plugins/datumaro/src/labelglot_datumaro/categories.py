@@ -7,9 +7,10 @@ from typing import Any
 
 from labelglot.plugin import Label, make_labels
 from labelglot.wire import json
+from labelglot.wire.rle import read_color, write_color
 
 OWNER = "datumaro"
-_LABEL = ("name", "parent")
+_LABEL = ("name", "parent", "color")
 
 
 def read_labels(categories: Mapping[str, Any]) -> tuple[Label, ...]:
@@ -26,7 +27,7 @@ def read_labels(categories: Mapping[str, Any]) -> tuple[Label, ...]:
         found.append(
             Label(
                 key=name, name=name, id=number, parent=parent if isinstance(parent, str) and parent else None,
-                color=colours.get(number), keypoints=names or None, skeleton=joints, extra={OWNER: extra} if extra else {},
+                color=colours.get(number, read_color(each.get("color"))), keypoints=names or None, skeleton=joints, extra={OWNER: extra} if extra else {},
             )
         )  # fmt: skip
     return make_labels(found)
@@ -49,8 +50,11 @@ def write_categories(labels: Sequence[Label], stored: Mapping[str, Any]) -> dict
         extra = dict(label.extra.get(OWNER, {}))
         more = extra.pop("points", {})
         listed.append({"name": label.name, "parent": label.parent or "", "attributes": [], **extra})
-        if label.color is not None:
-            colours.append({"label_id": number, **dict(zip("rgb", bytes.fromhex(label.color[1:]), strict=True))})
+        color = None if label.color is None else write_color(label.color)
+        if isinstance(color, list):
+            colours.append({"label_id": number, **dict(zip("rgb", color, strict=True))})
+        elif color is not None:
+            listed[-1]["color"] = color
         if label.keypoints:
             points.append({"label_id": number, "labels": label.keypoints, "joints": label.skeleton, **more})
     known = {"label_groups": [], "attributes": [], **json.fields(stored.get("label"))}
@@ -71,8 +75,8 @@ def _colours(categories: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     for each in _objects(json.fields(categories.get("mask")), "colormap"):
         number: Any = each.get("label_id")
         colour: list[Any] = [each.get(channel) for channel in "rgb"]
-        if type(number) is int and all(type(v) is int and 0 <= v < 256 for v in colour):
-            yield number, "#{:02x}{:02x}{:02x}".format(*colour)
+        if type(number) is int and (color := read_color(colour)) is not None:
+            yield number, color
 
 
 def _skeletons(categories: Mapping[str, Any]) -> Iterator[tuple[int, tuple[tuple[str, ...], tuple[tuple[int, int], ...], dict[str, Any]]]]:

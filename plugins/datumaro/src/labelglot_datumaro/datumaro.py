@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 from labelglot.conventions import settle
-from labelglot.geometry import decode_string, is_rotated_box
-from labelglot.holds import ValueKind
+from labelglot.geometry import is_rotated_box
 from labelglot.plugin import (
+    ANY_VALUE,
     PIXELS_XYWH,
     Annotation,
     Content,
@@ -50,13 +50,13 @@ from labelglot.plugin import (
 )
 from labelglot.storage import clean_foreign
 from labelglot.wire import json
+from labelglot.wire.rle import read_mask, write_mask
 
 from labelglot_datumaro.categories import OWNER, read_labels, rest_of, write_categories
 
 HEAD = 1 << 16
 FOLDER, IMAGES, DEFAULT = "annotations", "images", "default"
 TURN = Rotation(form="xywh", decimals=9)
-VALUES: frozenset[ValueKind] = frozenset({"bool", "int", "float", "str", "list"})
 _INFO = ("name", "description", "version", "url")
 _ITEM = ("id", "annotations", "attr", "image")
 _ANNOTATION = (
@@ -124,16 +124,16 @@ class Datumaro(Document):
         ellipses="upright",
         keypoint_visibility="stated",
         labels=LabelHolds(ids="index", required=False, parent=True, color=True, keypoints=True, skeleton=True),
-        attributes=VALUES,
+        attributes=ANY_VALUE,
         flags={"crowd": frozenset({"bool"})},
         score=True,
         track="any",
-        tags=TagHolds(captions="many", score=True, attributes=VALUES),
+        tags=TagHolds(captions="many", score=True, attributes=ANY_VALUE),
         sample_ids="any",
         splits="any",
         split_names=rf"(?!(?i:{DEFAULT})$){Holds().split_names}",
         frame=True,
-        sample_attributes=VALUES,
+        sample_attributes=ANY_VALUE,
         naming=Naming(unique="stem", scope="split"),
         info=frozenset({"name", "description", "version", "url"}),
         extra=frozenset({OWNER}),
@@ -206,7 +206,7 @@ class Datumaro(Document):
         reader = _Reader(shared, record.path, report)
         reader.annotations(values.get("annotations"), place)
         extra = {**json.rest(values, _ITEM), **({"others": reader.others} if reader.others else {})}
-        about, odd = plain_values(json.fields(values.get("attr")))
+        about, odd = json.attributes(values.get("attr"))
         id_, frame = about.pop("id", None), about.pop("frame", None)
         if type(frame) is not int and frame is not None:
             odd["frame"], frame = frame, None
@@ -290,10 +290,10 @@ class _Reader:
             extra["z_order"] = found.z_order
         if found.group:
             extra["group"] = found.group
-        attributes, odd = plain_values(found.attributes or {})
+        attributes, odd = json.attributes(found.attributes)
         if odd:
             extra["attributes"] = odd
-        score = attributes.pop("score") if type(attributes.get("score")) in (int, float) else None
+        score: Any = attributes.pop("score") if type(attributes.get("score")) in (int, float) else None
         named = False
         label = None
         if found.label_id is not None:
@@ -347,13 +347,7 @@ def _geometry(found: _Annotation, attributes: dict[str, Any], extra: dict[str, A
     if kind == "bbox":
         return _box(numbers(found.bbox or (), 4), attributes, extra)
     if kind == "mask":
-        size, counts = json.fields(found.rle).get("size"), json.fields(found.rle).get("counts")
-        if not (isinstance(size, list) and len(size) == 2 and all(type(v) is int and 0 <= v < 1 << 31 for v in size)):
-            raise LabelglotError(f"size of a mask is {size!r:.40}, expected [height, width]")
-        if not isinstance(counts, str):
-            raise LabelglotError("counts of a mask are no text")
-        decode_string(counts, size[0] * size[1])
-        return {"shape": Mask(width=size[1], height=size[0], rle=counts)}
+        return {"shape": read_mask(found.rle)}
     if kind == "cuboid_2d":
         pairs = found.points or []
         flat = [v for pair in pairs for v in pair] if all(isinstance(pair, list) for pair in pairs) else pairs
@@ -470,7 +464,7 @@ def _parts(
         for part in shape.parts:
             yield "polygon", {"points": part[0]}, {}
     elif isinstance(shape, Mask):
-        yield "mask", {"rle": {"counts": shape.rle, "size": [shape.height, shape.width]}}, {}
+        yield "mask", {"rle": write_mask(shape)}, {}
     elif isinstance(shape, Polyline):
         yield "polyline", {"points": shape.points}, {}
     elif isinstance(shape, Points):
@@ -484,17 +478,6 @@ def _parts(
     if a.keypoints is not None:
         fields = {"points": a.keypoints.points, "visibility": a.keypoints.visibility}
         yield "points", fields, {} if named else {"keypoints": True}
-
-
-def plain_values(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Attributes of values the schema has, and others."""
-    plain: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            plain[name] = tuple(value)
-        elif isinstance(value, bool | int | float | str):
-            plain[name] = value
-    return plain, {name: value for name, value in values.items() if name not in plain}
 
 
 def _bag(extra: dict[str, Any]) -> dict[str, Any]:

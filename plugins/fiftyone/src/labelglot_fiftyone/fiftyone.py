@@ -53,7 +53,6 @@ FULL = "fiftyone-full"
 DATA, DOCUMENT = "data", "labels.json"
 _DETECTION = ("label", "bounding_box", "confidence", "attributes")
 _SAMPLE = ("_id", "filepath", "tags", "metadata", "_media_type", "_rand", "_dataset_id", "id", "created_at", "last_modified_at", "_cls")
-_SIMPLE = (bool, int, float, str, type(None))
 
 
 class _Item(msgspec.Struct, gc=False):
@@ -215,7 +214,7 @@ class FiftyOne(Document):
         values: dict[str, Any] = plain(json.load(record.raw or b"{}", record.key, dict))
         found = context.place(str(record.image), path.rpartition("/")[0], self.folders(path, None))
         about = json.fields(values.get("metadata"))
-        size = _size(about.get("width"), about.get("height")) or (image_size(found.image) if found.image is not None else None)
+        size = json.size(about) or (image_size(found.image) if found.image is not None else None)
         reader = FieldReader(shared.facts, size, _root(path), record.path, context, report)
         fields = fields_of(values)
         wanted = tuple(fields) if shared.fields is None else shared.fields
@@ -363,14 +362,9 @@ class _Reader:
             return
         label = self._label(found.label)
         extra = json.rest(item, _DETECTION)
-        attributes: dict[str, Any] = {}
-        for name, value in (found.attributes or {}).items():
-            if isinstance(value, _SIMPLE):
-                attributes[name] = value
-            elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-                attributes[name] = tuple(value)
-            else:
-                extra.setdefault("attributes", {})[name] = value
+        attributes, nested = json.attributes(found.attributes)
+        if nested:
+            extra["attributes"] = nested
         bag = {OWNER: extra} if extra else {}
         if found.confidence is not None:
             numbers((found.confidence,))
@@ -408,7 +402,7 @@ def _with_rest(record: dict[str, Any], score: float | None, attributes: Any, ext
     if score is not None:
         record["confidence"] = score
     if attributes or "attributes" in extra:
-        record["attributes"] = {**attributes, **extra.get("attributes", {})}
+        record["attributes"] = {**attributes, **json.fields(extra.get("attributes"))}
     return {**record, **{name: value for name, value in extra.items() if name not in record}}
 
 
@@ -443,11 +437,6 @@ def _root(path: str) -> str:
     """The folder of the export; of a full one with a file for each sample, the folder above."""
     folder = path.rpartition("/")[0]
     return folder.rpartition("/")[0] if folder.rpartition("/")[2] == "samples" else folder
-
-
-def _size(width: Any, height: Any) -> tuple[int, int] | None:
-    both = type(width) is int and type(height) is int and 0 < width < 1 << 31 and 0 < height < 1 << 31
-    return (width, height) if both else None
 
 
 def _evidence(path: str, value: Any) -> Match | None:

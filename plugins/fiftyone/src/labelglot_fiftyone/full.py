@@ -178,7 +178,7 @@ class FieldReader:
         score = item.get("confidence")
         if isinstance(score, list) or score is None:
             if score:
-                extra["confidence"] = score
+                extra["confidences"] = score
             score = None
         else:
             (score,) = numbers((score,))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from labelglot.geometry import corners_from_center, decode_string, encode_string
+from labelglot.geometry import corners_from_center
 from labelglot.plugin import (
     ANY_VALUE,
     PIXELS,
@@ -48,6 +48,7 @@ from labelglot.plugin import (
 )
 from labelglot.storage import clean_foreign
 from labelglot.wire import json, yaml
+from labelglot.wire.rle import read_color, read_mask, write_color, write_mask
 from pydantic import Field
 
 OWNER = "openmmlab"
@@ -60,7 +61,6 @@ _INSTANCE = (
     "bbox", "bbox_label", "ignore_flag", "bbox_score", "text", "instance_id", "mask", "polygon", "keypoints",
     "keypoints_visible", "attributes",
 )  # fmt: skip
-_SIMPLE = (bool, int, float, str, type(None))
 MOST_CLASSES = 1 << 16
 
 
@@ -218,7 +218,7 @@ class OpenMmLab(Document):
         if not isinstance(id_, int | str) or isinstance(id_, bool):
             id_ = None
         return Sample(
-            path=record.path, id=id_, uri=found.uri, image=found.image, size=_size(values),
+            path=record.path, id=id_, uri=found.uri, image=found.image, size=json.size(values),
             splits=(split,) if split is not None else (), tags=reader.tags(values.get("gt_label"), extra, place),
             annotations=reader.objects(values.get("instances"), place), extra={OWNER: extra} if extra else {},
         )  # fmt: skip
@@ -233,7 +233,7 @@ class OpenMmLab(Document):
         info = context.info
         about: dict[str, Any] = {"classes": [label.name for label in context.labels]}
         if any(label.color for label in context.labels):
-            about["palette"] = [label.color and list(bytes.fromhex(label.color[1:])) for label in context.labels]
+            about["palette"] = [label.color and write_color(label.color) for label in context.labels]
         about |= {name: value for name in _INFO if (value := getattr(info, name)) is not None}
         about |= {name: value for name, value in info.extra.get(OWNER, {}).items() if name not in about}
         return b'{"metainfo":' + json.dump(about) + b',\n"data_list":[\n', b"\n]}\n"
@@ -302,14 +302,9 @@ class _Reader:
             box, shape = self._box(found.bbox, place)
         outline = _shape(item, extra)
         points = _keypoints(item, extra)
-        attributes: dict[str, Any] = {}
-        for name, value in (found.attributes or {}).items():
-            if isinstance(value, _SIMPLE):
-                attributes[name] = value
-            elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-                attributes[name] = tuple(value)
-            else:
-                extra.setdefault("attributes", {})[name] = value
+        attributes, nested = json.attributes(found.attributes)
+        if nested:
+            extra["attributes"] = nested
         if found.ignore_flag:
             attributes["ignore"] = True
         return Annotation(
@@ -350,7 +345,7 @@ def _shape(item: Mapping[str, Any], extra: dict[str, Any]) -> Shape | None:
             extra["mask"] = mask
         return None
     if isinstance(mask, dict):
-        shape: Shape = _mask(mask)
+        shape: Shape = read_mask(mask)
     elif isinstance(mask, list) and all(isinstance(part, list) and len(part) == 2 for part in mask):
         shape = Polygon.of(_ring([v for point in mask for v in point]))
     elif isinstance(mask, list) and all(isinstance(part, list) for part in mask):
@@ -371,23 +366,10 @@ def _ring(values: Any) -> Ring:
     return ring
 
 
-def _mask(value: Mapping[str, Any]) -> Mask:
-    size, counts = value.get("size"), value.get("counts")
-    if not (isinstance(size, list) and len(size) == 2 and all(type(v) is int and 0 <= v < 1 << 31 for v in size)):
-        raise LabelglotError(f"size of a mask is {size!r:.40}, expected [height, width]")
-    height, width = size
-    if isinstance(counts, str):
-        decode_string(counts, height * width)
-        return Mask(width=width, height=height, rle=counts)
-    if not isinstance(counts, list) or not all(type(v) is int and v >= 0 for v in counts) or sum(counts) != height * width:
-        raise LabelglotError("counts of a mask are neither a string nor runs that add up to its size")
-    return Mask(width=width, height=height, rle=encode_string(counts))
-
-
 def _write_shape(shape: Shape | None) -> Any:
     if isinstance(shape, Polygon):
         return [list(part[0]) for part in shape.parts]
-    return {"size": [shape.height, shape.width], "counts": shape.rle} if isinstance(shape, Mask) else None
+    return write_mask(shape) if isinstance(shape, Mask) else None
 
 
 def _keypoints(item: Mapping[str, Any], extra: dict[str, Any]) -> Keypoints | None:
@@ -507,9 +489,9 @@ def _classes(about: Mapping[str, Any], option: str) -> tuple[list[str], dict[int
     names = names or [name.strip() for name in option.split(",") if name.strip()]
     palette = about.get("palette", about.get("PALETTE"))
     colours = {}
-    for number, colour in enumerate(palette if isinstance(palette, list) else ()):
-        if isinstance(colour, list) and len(colour) == 3 and all(type(v) is int and 0 <= v < 256 for v in colour):
-            colours[number] = "#{:02x}{:02x}{:02x}".format(*colour)
+    for number, each in enumerate(palette if isinstance(palette, list) else ()):
+        if (color := read_color(each)) is not None:
+            colours[number] = color
     return names, colours
 
 
@@ -529,12 +511,6 @@ def _labels_of(key: _Key) -> list[int]:
     ann = json.fields(key.ann)
     arrays = [v for name in ("labels", "labels_ignore") for v in _numbers(ann.get(name))]
     return _numbers([item.get("bbox_label") for item in listed if isinstance(item, dict)]) + arrays
-
-
-def _size(values: Mapping[str, Any]) -> tuple[int, int] | None:
-    width, height = values.get("width"), values.get("height")
-    both = type(width) is int and type(height) is int and 0 < width < 1 << 31 and 0 < height < 1 << 31
-    return (width, height) if both else None  # type: ignore[return-value]
 
 
 def _is_ours(head: bytes) -> bool:

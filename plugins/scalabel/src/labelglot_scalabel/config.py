@@ -8,6 +8,7 @@ from typing import Any
 
 from labelglot.plugin import Label, LabelglotError, ReadContext
 from labelglot.wire import json
+from labelglot.wire.rle import read_color, write_color
 
 OWNER = "scalabel"
 _LEAF = ("name", "color", "keypoints", "skeleton", "subcategories")
@@ -33,16 +34,14 @@ def read_labels(config: Mapping[str, Any]) -> list[Label]:
     for parent, leaf in _leaves(config.get("categories"), None, 0):
         name = leaf["name"]
         extra = {key: value for key, value in leaf.items() if key not in _LEAF}
-        colour, points = leaf.get("color"), leaf.get("keypoints")
-        if not (isinstance(colour, list) and len(colour) == 3 and all(type(v) is int and 0 <= v < 256 for v in colour)):
-            colour = None
+        points = leaf.get("keypoints")
         names = tuple(points) if isinstance(points, list) and all(isinstance(p, str) for p in points) and points else None
         found.setdefault(
             name,
             Label(
                 key=name, name=name, parent=parent, keypoints=names,
                 skeleton=_pairs(leaf.get("skeleton"), len(names or ())),
-                color=None if colour is None else "#{:02x}{:02x}{:02x}".format(*colour),
+                color=read_color(leaf.get("color")),
                 extra={OWNER: extra} if extra else {},
             ),
         )  # fmt: skip
@@ -83,7 +82,7 @@ def write_config(labels: Sequence[Label], stored: Mapping[str, Any]) -> dict[str
     for label in labels:
         leaf: dict[str, Any] = {"name": label.name, **label.extra.get(OWNER, {})}
         if label.color is not None:
-            leaf["color"] = list(bytes.fromhex(label.color[1:]))
+            leaf["color"] = write_color(label.color)
         if label.keypoints:
             leaf["keypoints"] = label.keypoints
         if label.skeleton:

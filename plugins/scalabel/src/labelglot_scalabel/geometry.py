@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from labelglot.geometry import decode_string, encode_string
-from labelglot.plugin import Keypoints, Label, LabelglotError, Mask, Polygon, Polyline, Ring, Shape, numbers
+from labelglot.plugin import Keypoints, Label, LabelglotError, Polygon, Polyline, Ring, Shape, numbers
 
 CURVE_POINTS = 16
 """Points that a curve becomes, its end included."""
@@ -109,22 +108,6 @@ def write_outlines(shape: Shape | None) -> list[dict[str, Any]] | None:
         }
         for ring in rings
     ] or None
-
-
-def read_mask(value: Any) -> Mask:
-    """A run-length encoding; ``counts`` may be a string or a list. Raises LabelglotError if it does not fit its size."""
-    size, counts = (value.get("size"), value.get("counts")) if isinstance(value, dict) else (None, None)
-    if not (isinstance(size, list) and len(size) == 2 and all(type(v) is int and 0 <= v < 1 << 31 for v in size)):
-        raise LabelglotError(f"size of a mask is {size!r:.40}, expected [height, width]")
-    height, width = size
-    if isinstance(counts, str):
-        decode_string(counts, height * width)
-        return Mask(width=width, height=height, rle=counts)
-    if not isinstance(counts, list) or not all(type(v) is int and v >= 0 for v in counts):
-        raise LabelglotError("counts of a mask are neither a string nor whole numbers")
-    if sum(counts) != height * width:
-        raise LabelglotError(f"the runs of a mask add up to {sum(counts)}, its size asks for {height * width}")
-    return Mask(width=width, height=height, rle=encode_string(counts))
 
 
 def nodes_of(graph: Any) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from labelglot.plugin import (
     Label,
     LabelglotError,
     LabelHolds,
+    Mask,
     Match,
     Naming,
     Options,
@@ -38,12 +39,12 @@ from labelglot.plugin import (
 )
 from labelglot.storage import clean_foreign
 from labelglot.wire import json
+from labelglot.wire.rle import read_mask, write_mask
 from pydantic import Field
 
 from labelglot_scalabel.config import OWNER, load_config, read_labels, unlike_ours, write_config
 from labelglot_scalabel.geometry import (
     read_keypoints,
-    read_mask,
     read_outlines,
     skeleton,
     write_keypoints,
@@ -57,6 +58,8 @@ HEAD = 1 << 16
 _FRAME = ("name", "url", "videoName", "frameIndex", "timestamp", "size", "attributes", "labels")
 _LABEL = ("id", "category", "score", "attributes", "box2d", "poly2d", "rle", "graph")
 _SPLIT = re.compile(r"^(?:labels|frames|det|(?:box|seg)_track|lane|drivable|pose|(?:sem|ins|pan)_seg|bdd100k_labels_images)_(.+)$")
+BDD = frozenset({"timeofday", "trafficLightColor", "laneDirection", "laneStyle", "areaType", "Occluded", "Truncated"})
+"""Attributes that only BDD100K has."""
 _TYPES = (bool, int, float, str)
 
 
@@ -183,7 +186,7 @@ class Scalabel(Document):
         labels = read_labels(config) if isinstance(config, dict) else []
         labels = _with_points(labels, parts)
         posed = {label.name: label for label in labels if label.keypoints}
-        size = _size(config.get("imageSize")) if isinstance(config, dict) else None
+        size = json.size(config.get("imageSize")) if isinstance(config, dict) else None
         frames: list[Frame] = []
         taken: set[str] = set()
         for position, part in enumerate(parts):
@@ -247,7 +250,7 @@ class Scalabel(Document):
         time, index = values.get("timestamp"), values.get("frameIndex")
         sequence = values.get("videoName")
         return Sample(
-            path=record.path, uri=url, image=found.image, size=_size(values.get("size")) or record.size,
+            path=record.path, uri=url, image=found.image, size=json.size(values.get("size")) or record.size,
             splits=(split,) if split is not None else (), sequence=str(sequence) if sequence else None,
             frame=index if type(index) is int else None, timestamp=_seconds(time), attributes=attributes,
             annotations=tuple(annotations), extra={OWNER: extra} if extra else {},
@@ -398,7 +401,7 @@ class Scalabel(Document):
 
 
 def _rle(shape: Shape | None) -> dict[str, Any] | None:
-    return {"counts": shape.rle, "size": [shape.height, shape.width]} if shape is not None and shape.kind == "mask" else None
+    return write_mask(shape) if isinstance(shape, Mask) else None
 
 
 def _box(value: Mapping[str, Any], place: str, key: str, report: Report) -> Box:
@@ -413,12 +416,6 @@ def plain(attributes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     found = {name: value for name, value in attributes.items() if value is not None} if isinstance(attributes, dict) else {}
     kept = {name: value for name, value in found.items() if isinstance(value, _TYPES)}
     return kept, {name: value for name, value in found.items() if name not in kept}
-
-
-def _size(value: Any) -> tuple[int, int] | None:
-    width, height = (value.get("width"), value.get("height")) if isinstance(value, dict) else (None, None)
-    both = type(width) is int and type(height) is int and 0 < width < 1 << 31 and 0 < height < 1 << 31
-    return (width, height) if both else None  # type: ignore[return-value]
 
 
 def _seconds(value: Any) -> float | None:
@@ -492,7 +489,7 @@ def bdd_signs(frame: Mapping[str, Any]) -> list[str]:
     labels = [label for label in frame.get("labels") or () if isinstance(label, dict)]
     attributes = [frame.get("attributes"), *(label.get("attributes") for label in labels)]
     names = [name for bag in attributes if isinstance(bag, dict) for name in bag]
-    return [name for name in names if name in ("timeofday", "trafficLightColor", "laneDirection", "laneStyle", "areaType")]
+    return [name for name in names if name in BDD]
 
 
 __all__ = ["Frame", "Scalabel", "evidence"]

@@ -170,7 +170,7 @@ def _near(a: Any, b: Any) -> bool:
 def _error(what: str) -> VerifyError:
     return VerifyError(
         f"the output is not what was promised, and was not kept: {what}",
-        hint="this is a fault of the writer, please report it; --no-verify keeps the output as it is",
+        hint="if the source did not change meanwhile, please report it; --no-verify keeps the output as it is",
     )
 
 

@@ -36,6 +36,7 @@ from labelglot.plugin import (
     WriteContext,
     with_suffix,
 )
+from labelglot.schema import color_rgb
 from labelglot.wire import json
 from pydantic import Field
 
@@ -139,8 +140,9 @@ class CocoPanoptic(Coco):
         record = {"isthing": 1, **super()._encode_label(label, id_)}
         if record["isthing"] is None:
             del record["isthing"]
-        if label.color is not None:
-            record["color"] = list(bytes.fromhex(label.color[1:]))
+        color = color_rgb(label.color)
+        if color is not None:
+            record["color"] = list(color)
         return record
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:

@@ -183,6 +183,11 @@ CATALOGUE: tuple[Entry, ...] = (
         tails=("outside",),
     ),
     Entry(
+        "box.skewed", "info", "A rotated box is no rectangle",
+        "Four corners were drawn by hand. Formats that keep centre, size and angle make a rectangle of them, each its own.",
+        "Keep it as a polygon, or draw the box again.",
+    ),
+    Entry(
         "point.outside", "info", "A point of an outline or skeleton leaves the image",
         "Tools cut it, keep it, or reject the image.",
         "Move the point. Outlines are not cut here, because that changes their points.",

@@ -11,7 +11,7 @@ import msgspec
 from labelglot.checking.catalogue import BY_CODE
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import in_pixels
-from labelglot.geometry import decode_string, is_self_crossing, ring_area
+from labelglot.geometry import decode_string, is_rotated_box, is_self_crossing, ring_area
 from labelglot.images import SourceImage
 from labelglot.images.probe import decode
 from labelglot.report import Problem, Report
@@ -75,6 +75,8 @@ def _object(
         )
         if outside:
             yield "point.outside", f"{outside} of {sum(map(len, rings)) // 2} points are outside the image", None
+    if isinstance(a.shape, RotatedBox) and sample.units == "pixels" and not is_rotated_box(a.shape.corners, 1.0):
+        yield "box.skewed", "its corners form no rectangle", None
     if isinstance(a.shape, Polygon):
         yield from _polygon(a.shape, sample.units == "relative")
     elif isinstance(a.shape, Mask):

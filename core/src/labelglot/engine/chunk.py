@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from labelglot.errors import LabelglotError, PluginError
+from labelglot.errors import LabelglotError, PluginError, SourceError
 from labelglot.formats.base import File, Format, WriteContext, in_pixels, under
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, SourceImage
@@ -19,6 +19,8 @@ from labelglot.report import EXAMPLES, Loss, Problem, Report, Severity
 from labelglot.schema import Partition, Sample
 from labelglot.storage import safe_join
 from labelglot.storage.paths import safe_text
+from labelglot.storage.source import DAMAGED
+from labelglot.storage.target import refused
 
 SPOOL_FROM = 1 << 18
 """Pieces of a chunk above this many bytes go through a file instead of the pipe between processes."""
@@ -224,8 +226,10 @@ def run_chunk(job: Job, work: Work) -> Receipt:
                 f"{format.id}.write", error.message, error.place, severity="error", key=sample.key, action="skipped"
             )
             continue
-        except OSError:
-            raise
+        except OSError as error:
+            raise gone(error, sample.key) from error
+        except DAMAGED as error:
+            raise SourceError(f"cannot be read: {error}", sample.key, "did the source change meanwhile?") from error
         except Exception as error:
             raise PluginError(
                 f"{format.id} failed to write {sample.key}: {error!r}", hint="report it to the plugin's author"
@@ -254,15 +258,24 @@ def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy |
     return ImageCopy(under(folder, path), sample.image)
 
 
+def gone(error: OSError, place: str) -> SourceError:
+    """What to say if something that was there cannot be read any more."""
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else place
+    return SourceError(f"cannot be read: {error.strerror or error}", where, "did the source change meanwhile?")
+
+
 def _write(staging: Path, path: str, data: bytes) -> None:
     place = safe_text(os.fspath(staging), path)
     try:
-        stream = open(place, "xb")  # noqa: PTH123, SIM115
-    except FileNotFoundError:
-        Path(place).parent.mkdir(parents=True, exist_ok=True)
-        stream = open(place, "xb")  # noqa: PTH123, SIM115
-    with stream:
-        stream.write(data)
+        try:
+            stream = open(place, "xb")  # noqa: PTH123, SIM115
+        except FileNotFoundError:
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+            stream = open(place, "xb")  # noqa: PTH123, SIM115
+        with stream:
+            stream.write(data)
+    except OSError as error:
+        raise refused(error, path) from error
 
 
 def _place(staging: Path, copy: ImageCopy, how: str) -> bool:
@@ -279,9 +292,15 @@ def _place(staging: Path, copy: ImageCopy, how: str) -> bool:
             return True
         except OSError:
             pass
-    if local is not None:
-        shutil.copyfile(local, place)
-        return True
-    with image.open() as stream, place.open("xb") as out:
-        shutil.copyfileobj(stream, out, 1 << 20)
+    try:
+        if local is not None:
+            shutil.copyfile(local, place)
+        else:
+            with image.open() as stream, place.open("xb") as out:
+                shutil.copyfileobj(stream, out, 1 << 20)
+    except OSError as error:
+        reading = local is not None and error.filename in (local, os.fspath(local))
+        raise gone(error, image.name) if reading else refused(error, copy.path) from error
+    except DAMAGED as error:
+        raise SourceError(f"cannot be read: {error}", image.name, "did the source change meanwhile?") from error
     return True

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from labelglot.engine.chunk import Job, Receipt, Work, run_chunk
+from labelglot.engine.chunk import Job, Receipt, Work, gone, run_chunk
 from labelglot.engine.executor import Cancel, Executor, Poisoned, Watched, local_executor
 from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
-from labelglot.errors import LossRefused, StrictError
+from labelglot.errors import LossRefused, SourceError, StrictError
 from labelglot.formats.base import Format, Pieces, WriteContext, under
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import Holds, value_kind
@@ -26,6 +26,7 @@ from labelglot.projection.project import Plan, project_info
 from labelglot.report import Fix, Problem, Report
 from labelglot.schema import Attribute, Dataset, Label, Records, Sample, Step, join_splits, split_role, with_seen
 from labelglot.storage import Source, Target, open_source, open_target
+from labelglot.storage.source import DAMAGED
 
 ImageMode = Literal["copy", "link", "none"]
 CHUNK = 500
@@ -246,7 +247,7 @@ def write(
     if executor is None:
         executor, workers = local_executor(workers, len(dataset))
     events.started(source, str(target), source_format, writer.id, len(dataset))
-    with _target(target, overwrite, writer, registry) as place:
+    with _target(target, overwrite, writer, registry) as place, _reading(source):
         prepared = prepare(
             dataset, writer, chosen, images, events.watch(executor, "survey"), cancel, report, place.single,
             chunk or CHUNK,
@@ -269,6 +270,17 @@ def write(
                 _verify(place, job, prepared.work, chosen, report, registry)
     events.finished(report)
     return Conversion(source, str(target), source_format, writer.id, report)
+
+
+@contextmanager
+def _reading(source: str) -> Iterator[None]:
+    """Whatever the system or an archive still refuses to give in the middle is told as what it is."""
+    try:
+        yield
+    except OSError as error:
+        raise gone(error, source) from error
+    except DAMAGED as error:
+        raise SourceError(f"cannot be read: {error}", source, "did the source change meanwhile?") from error
 
 
 def _is_small(report: Report) -> bool:

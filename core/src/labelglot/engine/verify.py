@@ -11,11 +11,12 @@ from labelglot.comparison import Change, Pairs, by_likeness, by_position, compar
 from labelglot.engine.chunk import Job, Work
 from labelglot.errors import LabelglotError, OptionError, VerifyError
 from labelglot.formats.base import Format, in_pixels
+from labelglot.geometry import is_rotated_box, points
 from labelglot.options import parse_options
 from labelglot.projection.losses import LossSink
 from labelglot.projection.project import SampleReducer
 from labelglot.report import Loss, Report
-from labelglot.schema import Dataset, Label, Mask, Partition, Polygon, Record, Sample, Tag
+from labelglot.schema import Dataset, Label, Mask, Partition, Polygon, Record, Ring, RotatedBox, Sample, Tag
 from labelglot.schema.dataset import IndexEntry
 
 SMALL_SAMPLES, SMALL_OBJECTS = 2000, 20_000
@@ -88,6 +89,8 @@ def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report
     name is a loss, not a fault.
     """
     alone = job.context.single is not None
+    if not report.counts.get("samples.written"):
+        return
     stream = Promised(job, work)
     promised = Dataset(stream, job.context.labels, job.context.info)
     missing, wrong, number = 0, 0, Counter[str]()
@@ -140,6 +143,8 @@ def _broken(change: Change, stream: Promised) -> tuple[str, str] | None:
         return None
     if isinstance(before, Polygon) and any(len(ring) < 6 for part in before.parts for ring in part):
         return "polygon.degenerate", "the polygon has fewer than three points"
+    if isinstance(before, RotatedBox) and not is_rotated_box(before.corners, PRECISION[0]):
+        return "box.skewed", "the rotated box is no rectangle"
     if (change.key, change.object) in stream.misfits:
         return "mask.length", f"the mask of {before.width} x {before.height} pixels is not as large as the image"
     numbers = before if isinstance(before, tuple) else ()
@@ -160,6 +165,11 @@ def _near(a: Any, b: Any) -> bool:
         return abs(a - b) <= within or a == b or (a != a and b != b)
     if type(a) is not type(b):
         return False
+    if isinstance(a, RotatedBox):
+        mine, theirs = points(a.corners), points(b.corners)
+        return len(mine) == len(theirs) and all(any(_near(p, q) for q in theirs) for p in mine)
+    if isinstance(a, Polygon):
+        return _near(*(tuple(tuple(map(_open, part)) for part in each.parts) for each in (a, b)))
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(_near, a, b))
     if isinstance(a, Record):
@@ -167,10 +177,17 @@ def _near(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+def _open(ring: Ring) -> Ring:
+    """A ring without its first point at its end."""
+    while len(ring) > 2 and ring[-2:] == ring[:2]:
+        ring = ring[:-2]
+    return ring
+
+
 def _error(what: str) -> VerifyError:
     return VerifyError(
         f"the output is not what was promised, and was not kept: {what}",
-        hint="this is a fault of the writer, please report it; --no-verify keeps the output as it is",
+        hint="if the source did not change meanwhile, please report it; --no-verify keeps the output as it is",
     )
 
 

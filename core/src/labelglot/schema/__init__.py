@@ -19,7 +19,7 @@ from labelglot.schema.dataset import (
     slices,
     with_seen,
 )
-from labelglot.schema.label import AttributeSpec, Label, label_keys, make_labels, merge_labels
+from labelglot.schema.label import AttributeSpec, Label, color_rgb, label_keys, make_labels, merge_labels
 from labelglot.schema.record import Record
 from labelglot.schema.sample import Sample, order_splits, split_role
 from labelglot.schema.shape import (
@@ -41,7 +41,7 @@ __all__ = [
     "Annotation", "Attribute", "AttributeSpec", "Box", "Cuboid", "Dataset", "Ellipse", "Extra", "Frozen", "Id",
     "IndexEntry", "Info", "Keypoints", "Label", "Mask", "Origin", "Overview", "Partition", "Points", "Polygon", "Polyline",
     "Record", "Records", "Ring", "RotatedBox", "Sample", "SampleList", "SampleStream", "Shape", "ShapeKind", "Step", "Tag",
-    "dumps", "entry_of", "from_plain", "join_splits", "json_schema", "label_keys", "labels_of", "loads", "make_labels", "merge_labels",
+    "color_rgb", "dumps", "entry_of", "from_plain", "join_splits", "json_schema", "label_keys", "labels_of", "loads", "make_labels", "merge_labels",
     "order_splits", "slices",
     "split_role", "to_plain", "with_seen",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -36,6 +37,15 @@ class Label(Frozen):
     keypoint_flip: tuple[int, ...] | None = None
     attributes: tuple[AttributeSpec, ...] = ()
     extra: Extra = NOTHING
+
+
+_HEX = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})(?:[0-9a-fA-F]{2})?")
+
+
+def color_rgb(color: str | None) -> tuple[int, int, int] | None:
+    """Red, green and blue (0..255) of ``#rrggbb``; ``None`` for any other text, such as the name of a colour."""
+    found = _HEX.fullmatch(color) if color else None
+    return None if found is None else (int(found[1], 16), int(found[2], 16), int(found[3], 16))
 
 
 def label_keys(names: Sequence[str], ids: Sequence[Id | None] = ()) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ RATIO_FROM = 100 << 20
 """A member that unpacks to more than ``RATIO_FROM`` bytes at more than ``MAX_RATIO``:1 is refused."""
 
 _IGNORED_NAMES = frozenset([".DS_Store", "Thumbs.db", "desktop.ini"])
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError)
+"""What reading a damaged archive raises besides OSError."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -114,7 +116,7 @@ class Source:
         """The bytes of a file. Raises :class:`SourceError` if it is not there."""
         try:
             return self._open(path)
-        except (OSError, KeyError, zipfile.BadZipFile, tarfile.TarError, RuntimeError) as error:
+        except (OSError, KeyError, RuntimeError, NotImplementedError, *DAMAGED) as error:
             raise SourceError(f"cannot be opened: {error}", f"{self.where}/{path}") from error
 
     def read(self, path: str, limit: int | None = None) -> bytes:
@@ -122,7 +124,7 @@ class Source:
         with self.open(path) as stream:
             try:
                 return stream.read() if limit is None else stream.read(limit)
-            except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            except (OSError, *DAMAGED) as error:
                 raise SourceError(f"cannot be read: {error}", f"{self.where}/{path}") from error
 
     def head(self, path: str, n: int = 4096) -> bytes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 import uuid
@@ -84,7 +87,7 @@ class Target:
         try:
             self._write(relative, (data,) if isinstance(data, bytes) else data)
         except OSError as error:
-            raise _refused(error, f"{self.where}/{relative}") from error
+            raise refused(error, f"{self.where}/{relative}") from error
 
     def copy_from(self, path: str, source: Source, source_path: str) -> None:
         """Copy a file of a source."""
@@ -96,7 +99,7 @@ class Target:
             self.begin()
         except OSError as failed:
             self.abort()
-            raise _refused(failed, self.where) from failed
+            raise refused(failed, self.where) from failed
         except BaseException:
             self.abort()
             raise
@@ -112,13 +115,14 @@ class Target:
             self.commit()
         except OSError as failed:
             self.abort()
-            raise _refused(failed, self.where) from failed
+            raise refused(failed, self.where) from failed
         except BaseException:
             self.abort()
             raise
 
 
-def _refused(error: OSError, place: str) -> TargetError:
+def refused(error: OSError, place: str) -> TargetError:
+    """What to say if the system does not let us write."""
     return TargetError(f"cannot be written: {error.strerror or error}", place, "check free space and permissions")
 
 
@@ -131,7 +135,60 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+
+
+def _move(work: Path, path: Path) -> bool:
+    """Give ``work`` the name ``path``; false if something has that name by now."""
+    try:
+        if work.is_dir():
+            work.rename(path)
+        else:
+            # Unlike a rename, a link fails if the name is taken.
+            path.hardlink_to(work)
+            work.unlink()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            return False
+        if work.is_dir() or path.exists():
+            raise
+        work.rename(path)
+    return True
+
+
+def _swap(work: Path, path: Path) -> None:
+    """Put ``work`` in the place of ``path`` and remove what was there: at every moment one of them has the name."""
+    if not work.is_dir() and not path.is_dir():
+        work.replace(path)
+        return
+    if _exchange(work, path):
+        _remove(work)
+        return
+    aside = work.with_suffix(".old")
+    path.rename(aside)
+    try:
+        work.rename(path)
+    except OSError:
+        aside.rename(path)
+        raise
+    _remove(aside)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchange the names of two files or folders in one step; false where the system cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    here, exchange = -100, 2
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    return bool(call(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0)
 
 
 class _Local(Target):
@@ -146,17 +203,13 @@ class _Local(Target):
         self.work.parent.mkdir(parents=True, exist_ok=True)
 
     def commit(self) -> None:
-        aside: Path | None = None
-        if self.path.exists() and (self.overwrite or not _is_empty(self.path)):
-            if not self.overwrite:
-                raise TargetError("appeared while this conversion ran", self.where, "use --overwrite")
-            aside = self.work.with_suffix(".old")
-            self.path.rename(aside)
-        elif self.path.is_dir():
+        if self.overwrite and self.path.exists():
+            _swap(self.work, self.path)
+            return
+        if self.path.is_dir() and _is_empty(self.path):
             self.path.rmdir()
-        self.work.rename(self.path)
-        if aside is not None:
-            _remove(aside)
+        if self.path.exists() or not _move(self.work, self.path):
+            raise TargetError("appeared while this conversion ran", self.where, "use --overwrite")
 
     def abort(self) -> None:
         _remove(self.work)
@@ -268,11 +321,9 @@ class ZipTarget(_Local):
         super().commit()
 
     def abort(self) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             if self._zip is not None:
                 self._zip.close()
-        except (OSError, ValueError):
-            pass
         super().abort()
 
 
@@ -315,7 +366,8 @@ class TarTarget(_Local):
 
     def abort(self) -> None:
         if self._raw is not None:
-            self._raw.close()
+            with contextlib.suppress(OSError):
+                self._raw.close()
         super().abort()
 
 

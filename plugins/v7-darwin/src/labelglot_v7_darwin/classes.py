@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from labelglot.plugin import Label, LabelglotError, ReadContext
+from labelglot.schema import color_rgb
 from labelglot.wire import json
 
 from labelglot_v7_darwin.shapes import OWNER, Nodes
@@ -116,8 +117,9 @@ def write_classes(labels: Sequence[Label], used: Mapping[str, Iterable[str]], po
             types = {UNKNOWN_KIND: {}}
         for kind, rest in types.items():
             entry: dict[str, Any] = {"name": label.name, "type": kind, **_PLAIN}
-            if label.color is not None:
-                red, green, blue = (int(label.color[i : i + 2], 16) for i in (1, 3, 5))
+            color = color_rgb(label.color)
+            if color is not None:
+                red, green, blue = color
                 entry["color"] = f"rgba({red},{green},{blue},1.0)"
             if isinstance(rest, dict):
                 entry |= rest

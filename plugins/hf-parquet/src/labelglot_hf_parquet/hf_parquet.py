@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
 from labelglot.errors import LabelglotError, SourceError
 from labelglot.formats.rows import (
     CARD,
@@ -50,6 +49,10 @@ from labelglot.storage import clean_foreign, safe_relative
 from labelglot.wire import json
 
 from labelglot_hf_parquet.tables import MAGIC, Kept, fitting, frame, frames, group, kind_of, opened, plain, write
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 FOLDER = "data"
 UNSPLIT = "data"
@@ -216,6 +219,8 @@ def _reader(objects: Classes, images: Classes, layout: Layout, options: RowOptio
 
 def _layout(source: Source, path: str) -> Layout:
     """The columns of a file. Raises :class:`SourceError` if it is no Parquet file."""
+    import pyarrow as pa
+
     if source.head(path, 4) != MAGIC:
         raise SourceError("it does not begin like a Parquet file", path)
     with opened(source, path) as file:
@@ -351,6 +356,8 @@ _TEXT = {"_type": "Value", "dtype": "string"}
 
 def _schema(context: WriteContext, unused: Sequence[str], rows: Any) -> pa.Schema:
     """The schema of all files, with the description that the library reads classes from."""
+    import pyarrow as pa
+
     names = {"_type": "ClassLabel", "names": [label.name for label in context.labels]}
     class_ = names if context.labels else _INTEGER
     further = columns(context, "hf-parquet", "columns")
@@ -385,6 +392,8 @@ def _schema(context: WriteContext, unused: Sequence[str], rows: Any) -> pa.Schem
 
 def _feature(kind: pa.DataType) -> Any:
     """A type as the library describes it."""
+    import pyarrow as pa
+
     if pa.types.is_list(kind):
         return {"_type": "Sequence", "feature": _feature(kind.value_type)}
     if pa.types.is_struct(kind):

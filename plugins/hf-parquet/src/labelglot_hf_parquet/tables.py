@@ -10,31 +10,46 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 from labelglot.errors import SourceError
 from labelglot.plugin import Source
 from labelglot.storage import random_access
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
 
 MAGIC = b"PAR1"
 ROWS = 100
 """Rows in a group, as the library writes them where there are images."""
 
 _LIMITS = {"thrift_string_size_limit": 64 << 20, "thrift_container_size_limit": 1 << 20}
-_ERRORS = (pa.ArrowException, OSError, EOFError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError, OverflowError)
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What the library raises for files that are damaged."""
+    import pyarrow as pa
+
+    return (
+        pa.ArrowException, OSError, EOFError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError,
+        OverflowError,
+    )  # fmt: skip
 
 
 @contextmanager
 def opened(source: Source, path: str) -> Iterator[pq.ParquetFile]:
     """A file for reading. Raises :class:`SourceError` if it, or what is read of it inside, is damaged."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     with random_access(source, path).stream as stream:
         try:
             with pq.ParquetFile(pa.PythonFile(stream, mode="r"), page_checksum_verification=True, **_LIMITS) as file:
                 yield file
-        except _ERRORS as error:
+        except _errors() as error:
             raise SourceError(f"is no readable Parquet file: {error}", path) from error
 
 
@@ -98,15 +113,19 @@ def frames(stream: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 def kind_of(values: list[Any]) -> pa.DataType:
     """The type of a column nothing is known of; text (of JSON) if its values do not fit together."""
+    import pyarrow as pa
+
     try:
         found = pa.array(values).type
-    except _ERRORS:
+    except _errors():
         return pa.string()
     return pa.string() if pa.types.is_null(found) else found
 
 
 def fitting(value: Any, kind: pa.DataType) -> Any:
     """A value for a column of this type."""
+    import pyarrow as pa
+
     if value is None or not pa.types.is_string(kind) or isinstance(value, str):
         return value
     return msgspec.json.encode(value).decode()
@@ -114,6 +133,9 @@ def fitting(value: Any, kind: pa.DataType) -> Any:
 
 def write(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Iterator[bytes]:
     """The bytes of a file, given out group by group."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     sink = io.BytesIO()
     writer = pq.ParquetWriter(sink, schema, compression="snappy", write_page_checksum=True)
     waiting: list[Mapping[str, Any]] = []

@@ -73,6 +73,17 @@ def _limit(text: str | None, length: int = 200) -> str | None:
     return text if text is None or len(text) <= length else text[: length - 1] + "…"
 
 
+class ReportState(NamedTuple):
+    """A report as plain values, to be stored and read back by :meth:`Report.to_state` and :meth:`Report.from_state`."""
+
+    problems: dict[str, tuple[int, list[Problem]]]
+    losses: dict[str, tuple[int, list[Loss]]]
+    counts: dict[str, int]
+    renamed: dict[str, str]
+    fixes: list[Fix]
+    skipped: int
+
+
 class Report:
     """Collects problems, losses and counts. Picklable and mergeable.
 
@@ -145,6 +156,17 @@ class Report:
         self.renamed.update(other.renamed)
         self.fixes.extend(other.fixes)
         self.skipped += other.skipped
+
+    def to_state(self) -> ReportState:
+        """All of it as plain values."""
+        return ReportState(self._problems, self._losses, self.counts, self.renamed, self.fixes, self.skipped)
+
+    @classmethod
+    def from_state(cls, state: ReportState) -> Report:
+        """The report that :meth:`to_state` was called on."""
+        self = cls()
+        self._problems, self._losses, self.counts, self.renamed, self.fixes, self.skipped = state
+        return self
 
     def number(self, code: str) -> int:
         """How many problems of a code there are."""

@@ -65,6 +65,9 @@ def command(
         str | None, typer.Option(metavar="FILE.json", help="Write the report with all losses and problems.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DST if it exists.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same conversion was killed; finished parts are checked, not redone.")
+    ] = False,
     workers: Workers = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show nothing but errors.")] = False,
     json: Json = False,
@@ -97,7 +100,7 @@ def command(
                 source, target, to=writer, format=reader, options=options, read_options=read_options,
                 images=images.value, image_dir=image_dir, strict=strict, lossless=lossless, overwrite=overwrite,
                 workers=workers, registry=session.registry, report=collected, cancel=session.cancel,
-                fix=fix or fix_log is not None, unfix=undo, verify=verify,
+                fix=fix or fix_log is not None, unfix=undo, verify=verify, resume=resume,
             )  # fmt: skip
     except LabelglotError as error:
         facts = {"source": source, "target": target, "to": writer.id, **collected.to_dict()}

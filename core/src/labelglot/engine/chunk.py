@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from labelglot.engine.journal import Written, record
 from labelglot.errors import LabelglotError, PluginError, SourceError
 from labelglot.formats.base import File, Format, WriteContext, in_pixels, under
 from labelglot.holds import Holds
@@ -78,6 +80,7 @@ class Job(NamedTuple):
     """What all chunks of a conversion share.
 
     ``staging``: folder to write files into directly. ``folders``: each split is a dataset in a folder of its own.
+    ``journal``: folder in which finished chunks are noted, so that a killed conversion can be resumed.
     """
 
     format: Format
@@ -88,6 +91,7 @@ class Job(NamedTuple):
     staging: str | None
     spool: str | None
     folders: bool = False
+    journal: str | None = None
 
 
 class ImageCopy(NamedTuple):
@@ -155,6 +159,7 @@ class _Pieces:
         self.size = 0
         self.file: str | None = None
         self.lengths: list[tuple[tuple[str, str], int]] = []
+        self.checksum = 0
 
     def add(self, slot: tuple[str, str], data: bytes) -> None:
         self.parts.setdefault(slot, []).append(data)
@@ -176,6 +181,7 @@ class _Pieces:
             for slot, parts in self.parts.items():
                 data = self.separator.join(filter(None, parts))
                 stream.write(data)
+                self.checksum = zlib.crc32(data, self.checksum)
                 self.lengths.append((slot, len(data)))
         self.parts, self.size = {}, 0
 
@@ -190,6 +196,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     folders: dict[str, None] = {}
     folder = ""
     images: list[ImageCopy] = []
+    written: list[Written] = []
     number = work.first_annotation
     format, context = job.format, job.context
     staging = Path(job.staging) if job.staging else None
@@ -217,6 +224,8 @@ def run_chunk(job: Job, work: Work) -> Receipt:
                         files.append((under(folder, made.path), data))
                     else:
                         _write(staging, under(folder, made.path), data)
+                        if job.journal is not None:
+                            written.append(Written(under(folder, made.path), len(data), zlib.crc32(data)))
                 elif isinstance(made, Problem):
                     report.add_problem(made._replace(key=sample.key))
                 else:
@@ -237,11 +246,16 @@ def run_chunk(job: Job, work: Work) -> Receipt:
         copy = _image(job, reduced, folder, report)
         if copy is not None and not (staging is not None and _place(staging, copy, job.images)):
             images.append(copy)
+        elif copy is not None and staging is not None and job.journal is not None:
+            written.append(Written(copy.path, safe_join(staging, copy.path).stat().st_size, -1))
     losses.finish()
     joined = pieces.joined()
-    return Receipt(
+    receipt = Receipt(
         work.ordinal, report, tuple(files), joined, tuple(images), tuple(folders), pieces.file, tuple(pieces.lengths)
     )
+    if job.journal is not None:
+        record(Path(job.journal), receipt, len(work), written, pieces.checksum)
+    return receipt
 
 
 def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from labelglot.engine.chunk import Job, Receipt, Work, gone, run_chunk
 from labelglot.engine.executor import Cancel, Executor, Poisoned, Watched, local_executor
+from labelglot.engine.journal import LEAST, Journal, leftovers, signature, sweep
 from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
 from labelglot.errors import LossRefused, SourceError, StrictError
 from labelglot.formats.base import Format, Pieces, WriteContext, under
@@ -25,7 +28,7 @@ from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Fix, Problem, Report
 from labelglot.schema import Attribute, Dataset, Label, Records, Sample, Step, join_splits, split_role, with_seen
-from labelglot.storage import Source, Target, open_source, open_target
+from labelglot.storage import LocalTarget, Source, Target, open_source, open_target
 from labelglot.storage.source import DAMAGED
 
 ImageMode = Literal["copy", "link", "none"]
@@ -180,6 +183,7 @@ def convert(
     fix: bool = False,
     unfix: Sequence[Fix] | None = None,
     verify: bool | None = None,
+    resume: bool = False,
 ) -> Conversion:
     """Convert ``source`` (anything :func:`read` takes) into ``target`` and return what happened.
 
@@ -187,6 +191,7 @@ def convert(
     :class:`LossRefused` and ``strict`` :class:`StrictError` before anything appears at the target; what was found
     until then is in ``report``, if one is given. ``fix`` applies the safe fixes (see :mod:`labelglot.checking`), each of
     which is in ``report.fixes``; ``unfix`` takes those of an earlier conversion back. ``verify``: see :func:`write`.
+    ``resume``: go on where the same conversion was killed, if it was (see :mod:`labelglot.engine.journal`).
     """
     registry = registry or default_registry()
     opened = resolve_source(source, registry)
@@ -208,7 +213,8 @@ def convert(
     return write(
         dataset, target, format=writer, options=options, images=images, strict=strict, lossless=lossless,
         overwrite=overwrite, workers=workers, registry=registry, executor=executor, cancel=cancel, report=report,
-        source=opened.where, source_format=read_format.id, verify=verify,
+        source=opened.where, source_format=read_format.id, verify=verify, resume=resume,
+        origin=Origin(opened, (read_format.id, dict(read_options or {}), str(image_dir), fix, unfix)),
     )  # fmt: skip
 
 
@@ -230,6 +236,8 @@ def write(
     report: Report | None = None,
     source: str = "",
     source_format: str = "",
+    origin: Origin | None = None,
+    resume: bool = False,
     verify: bool | None = False,
 ) -> Conversion:
     """Write a dataset in a format: reduced to what it holds, every reduction in the report.
@@ -247,20 +255,27 @@ def write(
     if executor is None:
         executor, workers = local_executor(workers, len(dataset))
     events.started(source, str(target), source_format, writer.id, len(dataset))
-    with _target(target, overwrite, writer, registry) as place, _reading(source):
+    place = _target(target, overwrite, writer, registry)
+    with _journal(place, origin, resume, report, writer, chosen, images, len(dataset), chunk or CHUNK) as journal, place, _reading(source):
         prepared = prepare(
             dataset, writer, chosen, images, events.watch(executor, "survey"), cancel, report, place.single,
             chunk or CHUNK,
         )  # fmt: skip
         context = prepared.context
-        with tempfile.TemporaryDirectory(prefix="labelglot-") as spool:
+        with _spool(journal) as spool:
             job = Job(
                 writer, context, prepared.holds, prepared.plan, images,
                 str(place.staging) if place.staging else None, spool, prepared.folders,
+                None if journal is None else str(journal.folder),
             )  # fmt: skip
             spooled = _Spool()
-            with closing(events.watch(executor, "samples").run(run_chunk, job, prepared.work, cancel)) as receipts:
-                for receipt in receipts:
+            done: Mapping[int, Receipt] = {}
+            if journal is not None and origin is not None:
+                chunks = {work.ordinal: len(work) for work in prepared.work}
+                done = journal.receipts(origin.source, place.staging, chunks)
+            waiting = [work for work in prepared.work if work.ordinal not in done]
+            with closing(events.watch(executor, "samples").run(run_chunk, job, waiting, cancel)) as receipts:
+                for receipt in heapq.merge(done.values(), receipts, key=attrgetter("ordinal")):
                     _take(receipt, place, spooled, report, writer)
             _decide(report, strict, lossless, source_format, writer.id)
             for folder, streams in spooled.folders(prepared.folders):
@@ -270,6 +285,61 @@ def write(
                 _verify(place, job, prepared.work, chosen, report, registry)
     events.finished(report)
     return Conversion(source, str(target), source_format, writer.id, report)
+
+
+class Origin(NamedTuple):
+    """Where a dataset comes from, and what was done to it on the way: by this a killed conversion is known again."""
+
+    source: Source
+    facts: tuple[object, ...]
+
+
+@contextmanager
+def _journal(
+    place: Target, origin: Origin | None, resume: bool, report: Report, writer: Format, options: Any, images: str,
+    samples: int, chunk: int,
+) -> Iterator[Journal | None]:  # fmt: skip
+    """The journal of a conversion that is long enough to be worth one; with ``resume`` that of a killed one, if any."""
+    if not isinstance(place, LocalTarget):
+        if resume:
+            report.problem("resume.none", "only conversions into local files can be resumed", severity="info")
+        yield None
+        return
+    found: Journal | None = None
+    if origin is not None and samples >= LEAST * chunk:
+        from labelglot import __version__
+
+        facts = (__version__, writer.id, options.model_dump_json(), images, samples, chunk, *origin.facts)
+        sign = signature(origin.source, *facts)
+        for work in leftovers(place.path) if resume else ():
+            found = Journal.leftover(work, sign)
+            if found is not None:
+                place.adopt(work)
+                break
+        if found is None:
+            place.work.parent.mkdir(parents=True, exist_ok=True)
+            found = Journal.begin(place.work.with_suffix(".job"), sign)
+    if resume and (found is None or not found.resumed):
+        report.problem(
+            "resume.none", "there is no conversion to resume that did the same with the same source", severity="info",
+            action="started from the beginning",
+        )  # fmt: skip
+    try:
+        yield found
+    finally:
+        if found is not None:
+            found.close()
+    sweep(place.path)
+
+
+@contextmanager
+def _spool(journal: Journal | None) -> Iterator[str]:
+    """Where pieces of documents go that are too large for memory."""
+    if journal is not None:
+        yield str(journal.spool)
+        return
+    with tempfile.TemporaryDirectory(prefix="labelglot-") as folder:
+        yield folder
 
 
 @contextmanager

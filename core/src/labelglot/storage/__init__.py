@@ -11,10 +11,10 @@ from labelglot.storage.paths import (
     safe_relative,
 )
 from labelglot.storage.source import FolderSource, MemorySource, Source, is_url, open_source, tar_members
-from labelglot.storage.target import MemoryTarget, Target, open_target
+from labelglot.storage.target import LocalTarget, MemoryTarget, Target, open_target
 
 __all__ = [
-    "FOLDER", "Access", "FolderSource", "MemorySource", "MemoryTarget", "Packed", "Source", "Target", "clean_foreign",
+    "FOLDER", "Access", "FolderSource", "LocalTarget", "MemorySource", "MemoryTarget", "Packed", "Source", "Target", "clean_foreign",
     "folder_name", "from_folder_name", "is_url",
     "open_source", "open_target", "packing", "portable_problem", "random_access", "safe_join", "safe_relative",
     "tar_members",

@@ -191,7 +191,7 @@ def _exchange(a: Path, b: Path) -> bool:
     return bool(call(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0)
 
 
-class _Local(Target):
+class LocalTarget(Target):
     """A target on disk with a hidden working name beside it."""
 
     def __init__(self, path: Path, overwrite: bool) -> None:
@@ -201,6 +201,14 @@ class _Local(Target):
 
     def begin(self) -> None:
         self.work.parent.mkdir(parents=True, exist_ok=True)
+
+    def adopt(self, work: Path) -> None:
+        """Take the place of a conversion that was killed, before this one is entered. What it wrote is kept if it is a
+        folder; an archive or a file is written anew.
+        """
+        if not work.is_dir():
+            work.unlink(missing_ok=True)
+        self.work = work
 
     def commit(self) -> None:
         if self.overwrite and self.path.exists():
@@ -248,16 +256,20 @@ class _DraftFile(Source):
         return f"{stat.st_size}:{stat.st_mtime_ns}"
 
 
-class FolderTarget(_Local):
+class FolderTarget(LocalTarget):
     """A folder."""
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         super().__init__(path, overwrite)
         self.staging = self.work
 
+    def adopt(self, work: Path) -> None:
+        super().adopt(work)
+        self.staging = work
+
     def begin(self) -> None:
         super().begin()
-        self.work.mkdir()
+        self.work.mkdir(exist_ok=True)
 
     def written(self) -> Source | None:
         return _Draft(self.work, self.where)
@@ -273,7 +285,7 @@ class FolderTarget(_Local):
                 stream.write(block)
 
 
-class FileTarget(_Local):
+class FileTarget(LocalTarget):
     """A single file; a second one is an error."""
 
     def __init__(self, path: Path, overwrite: bool) -> None:
@@ -294,7 +306,7 @@ class FileTarget(_Local):
                 stream.write(block)
 
 
-class ZipTarget(_Local):
+class ZipTarget(LocalTarget):
     """A zip archive with fixed timestamps: the same content gives the same bytes."""
 
     _zip: Any = None
@@ -327,7 +339,7 @@ class ZipTarget(_Local):
         super().abort()
 
 
-class TarTarget(_Local):
+class TarTarget(LocalTarget):
     """A tar archive, gzipped if its name says so, with fixed headers."""
 
     _raw: Any = None
@@ -486,7 +498,7 @@ def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def _archive(path: Path, overwrite: bool) -> _Local:
+def _archive(path: Path, overwrite: bool) -> LocalTarget:
     return ZipTarget(path, overwrite) if path.name.lower().endswith(".zip") else TarTarget(path, overwrite)
 
 

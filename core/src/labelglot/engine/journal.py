@@ -1,0 +1,242 @@
+"""What of a long conversion is done already, kept beside its target so that a killed one can go on.
+
+Beside ``out`` lies ``.out.<id>.part`` (the output so far) and ``.out.<id>.job``: a lock that the running process holds,
+the signature of the conversion, and per finished chunk a record with all that came of it - pieces of documents, names,
+sizes and checksums of files, and its part of the report. A chunk counts as done only if everything its record names is
+there with the same content; everything else that lies there is removed before work goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import msgspec
+from labelglot.images import SourceImage
+from labelglot.report import Report, ReportState
+
+if TYPE_CHECKING:
+    from labelglot.engine.chunk import Receipt
+    from labelglot.storage import Source
+
+LEAST = 4
+"""Chunks from which on a conversion is worth being resumed."""
+
+
+class Written(msgspec.Struct, frozen=True, array_like=True):
+    """A file in the output: path below it, size, and CRC-32 of its content (-1: an image, told by its size alone)."""
+
+    path: str
+    size: int
+    checksum: int
+
+
+class Record(msgspec.Struct, array_like=True):
+    """What came of a chunk of ``number`` samples. ``files``: contents, for targets that are no folder; ``spool``: name and CRC of its file."""
+
+    ordinal: int
+    number: int
+    report: ReportState
+    written: list[Written]
+    files: list[tuple[str, bytes]]
+    pieces: list[tuple[tuple[str, str], bytes]]
+    folders: list[str]
+    images: list[tuple[str, str]]
+    spool: tuple[str, int] | None
+    lengths: list[tuple[tuple[str, str], int]]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def signature(source: Source, *facts: object) -> str:
+    """A text that differs when the source has other files, sizes or times, or when anything else differs."""
+    digest = hashlib.sha256(repr(facts).encode())
+    for path in source.files():
+        digest.update(f"\0{path}\0{source.fingerprint_token(path)}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+class Journal:
+    """The folder of one conversion. ``spool``: where pieces of documents go that are too large for memory."""
+
+    def __init__(self, folder: Path, lock: BinaryIO, resumed: bool) -> None:
+        self.folder, self._lock, self.resumed = folder, lock, resumed
+        self.spool = folder / "spool"
+
+    @classmethod
+    def begin(cls, folder: Path, signature: str) -> Journal | None:
+        """A new one; ``None`` where files cannot be locked."""
+        folder.mkdir()
+        lock = _locked(folder / "lock")
+        if lock is None:
+            return None
+        (folder / "spool").mkdir()
+        (folder / "chunks").mkdir()
+        (folder / "signature").write_text(signature)
+        return cls(folder, lock, False)
+
+    @classmethod
+    def leftover(cls, work: Path, signature: str) -> Journal | None:
+        """That of a killed conversion with output ``work``, if it did the same with the same source."""
+        folder = work.with_suffix(".job")
+        try:
+            same = (folder / "signature").read_text() == signature
+        except OSError:
+            return None
+        lock = _locked(folder / "lock") if same else None
+        return None if lock is None else cls(folder, lock, True)
+
+    def close(self) -> None:
+        """Remove all of it; nothing is left to resume."""
+        import shutil
+
+        self._lock.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def receipts(self, source: Source, staging: Path | None, chunks: Mapping[int, int]) -> dict[int, Receipt]:
+        """Receipts of the chunks that are done, by ordinal. Whatever else is in ``staging`` is removed.
+
+        ``chunks``: ordinal and number of samples of all chunks; what is noted of others is not used.
+        """
+        found: dict[int, Receipt] = {}
+        kept: set[str] = set()
+        spooled: set[str] = set()
+        for path in sorted((self.folder / "chunks").glob("*.done")):
+            record = self._sound(path, staging)
+            if record is None or chunks.get(record.ordinal) != record.number:
+                path.unlink(missing_ok=True)
+                continue
+            kept.update(each.path for each in record.written)
+            if record.spool is not None:
+                spooled.add(record.spool[0])
+            found[record.ordinal] = self._receipt(record, source)
+        if staging is not None:
+            _remove_others(staging, kept)
+        _remove_others(self.spool, spooled)
+        return found
+
+    def _sound(self, path: Path, staging: Path | None) -> Record | None:
+        """The record of a chunk, if all that it names is as it says."""
+        try:
+            record = _decoder.decode(path.read_bytes())
+        except (OSError, msgspec.MsgspecError):
+            return None
+        for each in record.written:
+            if staging is None or not _is_as_written(staging / each.path, each):
+                return None
+        if record.spool is not None:
+            name, checksum = record.spool
+            try:
+                if checksum_of(self.spool / name) != checksum:
+                    return None
+            except OSError:
+                return None
+        return record
+
+    def _receipt(self, record: Record, source: Source) -> Receipt:
+        from labelglot.engine.chunk import ImageCopy, Receipt
+
+        report = Report.from_state(record.report)
+        report.count("samples.resumed", report.counts.get("samples", 0))
+        return Receipt(
+            record.ordinal, report, tuple(record.files), tuple(record.pieces),
+            tuple(ImageCopy(path, SourceImage(source, name)) for path, name in record.images), tuple(record.folders),
+            None if record.spool is None else str(self.spool / record.spool[0]), tuple(record.lengths),
+        )  # fmt: skip
+
+
+def record(folder: Path, receipt: Receipt, number: int, written: Sequence[Written], spooled: int) -> None:
+    """Note that a chunk is done. ``spooled``: CRC of its file of pieces. Chunks with images of their own are not noted."""
+    images: list[tuple[str, str]] = []
+    for copy in receipt.images:
+        if not isinstance(copy.image, SourceImage):
+            return
+        images.append((copy.path, copy.image.path))
+    done = Record(
+        receipt.ordinal, number, receipt.report.to_state(), list(written), list(receipt.files), list(receipt.pieces),
+        list(receipt.folders), images, None if receipt.spool is None else (Path(receipt.spool).name, spooled),
+        list(receipt.lengths),
+    )  # fmt: skip
+    place = folder / "chunks" / f"{receipt.ordinal:012d}.done"
+    work = place.with_suffix(f".{os.getpid()}")
+    work.write_bytes(_encode(done))
+    work.replace(place)
+
+
+def checksum_of(path: Path) -> int:
+    """CRC-32 of a file."""
+    checksum = 0
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _is_as_written(path: Path, file: Written) -> bool:
+    try:
+        if path.is_symlink() or path.stat().st_size != file.size:
+            return False
+        return file.checksum < 0 or checksum_of(path) == file.checksum
+    except OSError:
+        return False
+
+
+def _remove_others(folder: Path, kept: Iterable[str]) -> None:
+    keep = set(kept)
+    for place in sorted(folder.rglob("*"), reverse=True):
+        if place.is_dir() and not place.is_symlink():
+            if not any(place.iterdir()):
+                place.rmdir()
+        elif place.relative_to(folder).as_posix() not in keep:
+            place.unlink()
+
+
+def _locked(path: Path) -> BinaryIO | None:
+    """The file, locked for as long as it is open; ``None`` if another process has it or files cannot be locked here."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    stream = path.open("ab")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        stream.close()
+        return None
+    return stream
+
+
+def leftovers(target: Path) -> Iterator[Path]:
+    """Outputs of conversions into ``target`` that did not end, the latest first."""
+    found = [place for place in target.absolute().parent.glob(f".{_escaped(target.name)}.*.job") if place.is_dir()]
+    found.sort(key=lambda place: place.stat().st_mtime, reverse=True)
+    yield from (place.with_suffix(".part") for place in found)
+
+
+def sweep(target: Path) -> None:
+    """Remove what killed conversions into ``target`` left behind; those that still run are left alone."""
+    import shutil
+
+    for work in leftovers(target):
+        folder = work.with_suffix(".job")
+        lock = _locked(folder / "lock")
+        if lock is not None:
+            lock.close()
+            shutil.rmtree(work, ignore_errors=True) if work.is_dir() else work.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _escaped(name: str) -> str:
+    import glob
+
+    return glob.escape(name)
+
+
+__all__ = ["Journal", "Record", "Written", "checksum_of", "leftovers", "record", "signature", "sweep"]
+

@@ -46,6 +46,15 @@ def test_writes_the_same_columns(tmp_path):
     assert (tmp_path / "out" / "codes.dat").read_text() == "   7\tgull\tbeak\ttail\n  12\tnest box\n"
 
 
+def test_detection_is_quick_whatever_the_file_holds():
+    from labelglot.storage import MemorySource
+
+    found = lg.Registry.installed().get("punchcard")
+    good = (EXAMPLE / "plate 1.crd").read_bytes()
+    assert found.detect(MemorySource({"a.crd": good})) is not None
+    assert found.detect(MemorySource({"a.crd": b"9" * 5000})) is None
+
+
 def losses(tmp_path, label, *annotations, **more):
     sample = lg.Sample(path="plate 1.png", size=(200, 50), annotations=annotations, **more)
     outcome = lg.write(lg.Dataset([sample], [label]), tmp_path, format="punchcard")

@@ -53,7 +53,7 @@ BOXES = Convention(form="corners", first=1, inclusive=True, integer=True, lowest
 POINTS = Convention(unit="percent", decimals=2, lowest=0, highest=9999.99)
 SLOTS = 3
 EDGES = (0, 4, 12, 20, 28, *range(36, 79, 7), 79)
-CARD = re.compile(rb" *-?\d+( *-?\d+){4}( *-?\d+\.\d\d){6}[01]\s*")
+CARD = re.compile(rb"[ \d]{3}\d([ \d-]{7}\d){4}([ \d.-]{6}\d){6}[01]\s*")
 
 
 class Punchcard(PerImage):

@@ -18,10 +18,10 @@ SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples" / "dota"
 FORMAT = Dota()
 
 
-def opened(files):
+def opened(files, **options):
     report = Report()
     content = {k: v.encode() if isinstance(v, str) else v for k, v in files.items()}
-    dataset = read(MemorySource(content), format=FORMAT, report=report)
+    dataset = read(MemorySource(content), format=FORMAT, options=options, report=report)
     return list(dataset.read(report)), {line.code: line.count for line in report.problems()}
 
 
@@ -75,6 +75,9 @@ def test_two_versions_of_the_labels_are_not_merged():
     line = "0 0 1 0 1 1 0 1 ship 0\n"
     (sample,), problems = opened({"images/a.png": png(4, 3), "labelTxt/a.txt": line, "labelTxt-v1.5/a.txt": line * 2})
     assert len(sample.annotations) == 1 and sample.size == (4, 3) and problems == {"dota.duplicate": 1}
+    both = {"images/a.png": png(4, 3), "labelTxt/a.txt": line, "labelTxt-v1.5/a.txt": line * 2}
+    (sample,), problems = opened(both, labels="labelTxt-v1.5")
+    assert len(sample.annotations) == 2 and sample.path == "a.png" and not problems
     (sample,), _ = opened({"images/a.png": png(4, 3), "labelTxt-v1.5/a.txt": line * 2})
     assert len(sample.annotations) == 2 and sample.path == "a.png"
 

@@ -55,6 +55,10 @@ class Mirrored(PerImage):
         inside = [path for path in found if _cut(path, self._file_folders)[2] >= 0] if self.file_folder else []
         return inside or [path for path in found if self.is_annotation(source, path)]
 
+    def files_to_read(self, context: ReadContext) -> list[str]:
+        """The annotation files that the reader takes; override where an option chooses among them."""
+        return self.annotation_files(context.source)
+
     @property
     def _file_folders(self) -> tuple[str, ...]:
         return (self.file_folder.lower(), *map(str.lower, self.file_folders)) if self.file_folder else ()
@@ -62,7 +66,7 @@ class Mirrored(PerImage):
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         folders = (self.image_folder.lower(), *map(str.lower, self.image_folders))
         cut_images = {path: _cut(path, folders) for path in context.images.paths}
-        files = self.annotation_files(context.source)
+        files = self.files_to_read(context)
         for path in files:
             cut_images.pop(path, None)
         if any(rank >= 0 for _, _, rank in cut_images.values()):

@@ -14,7 +14,9 @@ from labelglot.plugin import (
     Match,
     Mirrored,
     Naming,
+    Options,
     Pair,
+    ReadContext,
     Report,
     RotatedBox,
     Sample,
@@ -22,6 +24,7 @@ from labelglot.plugin import (
     WriteContext,
 )
 from labelglot.wire.text import WORD, lines, spell
+from pydantic import Field
 
 _HEADER = re.compile(r"(imagesource|gsd)\s*:\s*(.*)", re.IGNORECASE)
 HEADERS = ("imagesource", "gsd")
@@ -48,6 +51,19 @@ class Dota(Mirrored):
         naming=Naming(unique="stem", suffix=False),
         extra=frozenset({"dota"}),
     )
+
+    class ReadOptions(Options):
+        """Options of the reader."""
+
+        labels: str = Field(
+            default="",
+            title="Folder of labels",
+            description="the folder to read where there are several versions of the labels, such as labelTxt-v1.5",
+        )
+
+    def files_to_read(self, context: ReadContext) -> list[str]:
+        files, chosen = self.annotation_files(context.source), context.options.labels
+        return [path for path in files if chosen in path.split("/")[:-1]] if chosen else files
 
     def detect(self, source: Source) -> Match | None:
         files = self.annotation_files(source)

@@ -25,6 +25,7 @@ from labelglot.schema import (
     Tag,
 )
 from labelglot.storage import MemorySource
+from labelglot.testing.odd_json import odd_documents, survives
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import load, store, travel
 from labelglot_dataloop import Dataloop
@@ -240,3 +241,9 @@ def test_real_items_return(name):
         )
 
     assert plain(written) == plain(given)
+
+
+def test_odd_values_anywhere_are_no_exceptions():
+    document = json.loads((DATA / "json/street/a.json").read_text())
+    for odd in odd_documents(document, 40):
+        survives(FORMAT, {"json/street/a.json": json.dumps(odd).encode()})

@@ -10,6 +10,7 @@ from labelglot.engine.convert import read
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Keypoints, Label, Points, Polygon, Polyline, Sample
 from labelglot.storage import MemorySource
+from labelglot.testing.odd_json import odd_documents, survives
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import load, store, travel
 from labelglot_kili import Kili
@@ -263,3 +264,9 @@ def test_real_assets_return():
     given = json.loads((SAMPLES / "image_project_assets_for_coco.json").read_text())
     written = json.loads(travel(lg.read(SAMPLES / "image_project_assets_for_coco.json"), FORMAT).files["data.json"])
     assert [set(a) - set(b) for a, b in zip(given, written, strict=True)] == [set()] * 3
+
+
+def test_odd_values_anywhere_are_no_exceptions():
+    document = json.loads((DATA / "data.json").read_text())
+    for odd in odd_documents(document, 40):
+        survives(FORMAT, {"data.json": json.dumps(odd).encode()}, {"labels": "all", "predictions": True})

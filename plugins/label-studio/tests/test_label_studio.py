@@ -16,6 +16,7 @@ from labelglot.images import encode_alpha, to_data_url
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Ellipse, Mask, Points, Polygon, Polyline, RotatedBox, Sample, Tag
 from labelglot.storage import MemorySource, MemoryTarget
+from labelglot.testing.odd_json import odd_documents, survives
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import load, store, travel
 from labelglot_label_studio import LabelStudio
@@ -514,3 +515,9 @@ def test_real_tasks_return(name):
     for got, wanted in zip(written, given, strict=True):
         assert [set(a) for a in got["annotations"]] == [set(a) for a in wanted["annotations"]]
         assert got["predictions"] == wanted["predictions"] and got["data"] == wanted["data"]
+
+
+def test_odd_values_anywhere_are_no_exceptions():
+    document = json.loads((DATA / "tasks.json").read_text())
+    for odd in odd_documents(document, 40):
+        survives(FORMAT, {"tasks.json": json.dumps(odd).encode()}, {"sets": "all"})

@@ -15,6 +15,7 @@ from labelglot.images import encode_gray, to_data_url
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Mask, Points, Polygon, Polyline, Sample
 from labelglot.storage import MemorySource
+from labelglot.testing.odd_json import odd_documents, survives
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import store, travel
 from labelglot_labelbox import Labelbox
@@ -248,3 +249,9 @@ def test_real_legacy_masks():
     assert sum(isinstance(a.shape, Mask) for a in found) == 8 and codes(report) == {"labelbox.mask": 1}
     (gone,) = [(s.path, a.label) for s in samples for a in s.annotations if a.shape is None]
     assert gone == ("dog1.jpg", "cat")
+
+
+def test_odd_values_anywhere_are_no_exceptions():
+    document = [json.loads(each) for each in (DATA / "export.ndjson").read_text().splitlines()] + [LEGACY]
+    for odd in odd_documents(document, 40):
+        survives(FORMAT, {"export.json": json.dumps(odd).encode()})

@@ -10,6 +10,7 @@ from labelglot.images import BytesImage, to_data_url
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Polygon, Sample, Tag
 from labelglot.storage import MemorySource, MemoryTarget
+from labelglot.testing.odd_json import odd_documents, survives
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import store, travel
 from labelglot_prodigy import Prodigy
@@ -172,3 +173,9 @@ def test_bad_lines_and_spans_among_good_ones():
 def test_detection(value, confidence):
     match = FORMAT.detect(MemorySource({"a.jsonl": json.dumps(value).encode()}))
     assert (0 if match is None else match.confidence) == confidence
+
+
+def test_odd_values_anywhere_are_no_exceptions():
+    document = [json.loads(each) for each in (DATA / "tasks.jsonl").read_text().splitlines()]
+    for odd in odd_documents(document, 40):
+        survives(FORMAT, {"tasks.jsonl": b"\n".join(json.dumps(each).encode() for each in odd)}, {"answers": "all"})

@@ -25,6 +25,7 @@ from labelglot.schema import (
     Tag,
 )
 from labelglot.storage import MemorySource
+from labelglot.testing.odd_json import odd_documents, survives
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import load, store, travel
 from labelglot_scale_ai import ScaleAi
@@ -226,3 +227,9 @@ def test_what_is_written_asks_for_all_classes():
 def test_detection(value, confidence):
     match = FORMAT.detect(MemorySource({"a.json": json.dumps(value).encode()}))
     assert (0 if match is None else match.confidence) == confidence
+
+
+def test_odd_values_anywhere_are_no_exceptions():
+    document = json.loads((DATA / "tasks.json").read_text())
+    for odd in odd_documents(document, 40):
+        survives(FORMAT, {"tasks.json": json.dumps(odd).encode()})

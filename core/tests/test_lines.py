@@ -1,7 +1,7 @@
 """JSON Lines, addresses in place of paths, and each class once."""
 
 import pytest
-from labelglot.conventions import Convention
+from labelglot.conventions import Convention, settle
 from labelglot.formats.base import AddressReadOptions, ReadContext
 from labelglot.holds import Holds, LabelHolds, TagHolds, leads_to
 from labelglot.projection import project
@@ -81,3 +81,8 @@ def test_missing_numbers_start_where_the_format_does():
     holds = Holds(labels=LabelHolds(ids="int", ids_required=True, first_id=0))
     plan = project_labels([Label(key="a", name="a"), Label(key="b", name="b")], holds)
     assert [label.id for label in plan.labels] == [0, 1]
+
+
+def test_numbers_that_are_none_settle_as_they_are():
+    nan = float("nan")
+    assert str(settle((0.1, nan, 0.3))) == str((0.1, nan, 0.3)) and settle((0.1 + 0.2,)) == (0.3,)

@@ -26,7 +26,10 @@ def settle(numbers: tuple[float, ...]) -> tuple[float, ...]:
     """
     least, largest = (min(numbers), max(numbers)) if numbers else (0.0, 0.0)
     if least >= 0 and largest < 100.0:
-        return tuple([int(v * 1e12 + 0.5) / 1e12 for v in numbers])
+        try:
+            return tuple([int(v * 1e12 + 0.5) / 1e12 for v in numbers])
+        except ValueError:  # NaN hides from min and max
+            return numbers
     largest = max(largest, -least)
     if largest < 100.0:
         return tuple([round(v, 12) + 0.0 for v in numbers])

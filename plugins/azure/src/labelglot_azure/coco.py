@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from labelglot.plugin import (
     PIXELS_XYWH,
+    RELATIVE,
     Annotation,
     Content,
     Convention,
@@ -98,7 +99,7 @@ class AzureMlCoco(Document):
         geometry=(frozenset({"box"}), frozenset({"polygon"})),
         required=frozenset({"box"}),
         boxes=FRACTIONS,
-        points=FRACTIONS,
+        points=RELATIVE,
         polygon_holes=False,
         inside=True,
         labels=LabelHolds(ids="int", ids_required=True, first_id=1, duplicates=True),
@@ -276,7 +277,7 @@ class AzureMlCoco(Document):
         made: dict[str, Any] = {"id": a.id, "category_id": self._category(a.label, context), "image_id": sample.id}
         made |= {"area": 0.0, "bbox": box}
         if isinstance(a.shape, Polygon):
-            made["segmentation"] = [numbers(FRACTIONS.write_points(part[0], size)) for part in a.shape.parts]
+            made["segmentation"] = [numbers(RELATIVE.write_points(part[0], size)) for part in a.shape.parts]
         return {**made, **a.extra.get(self.id, {})}
 
     def _category(self, key: str | None, context: WriteContext) -> int | str | None:

@@ -215,7 +215,8 @@ class Yolov4Pytorch(_Lines):
     url = "https://github.com/Tianxiaomo/pytorch-YOLOv4"
     stem = "_annotations"
     class_list = "_classes.txt"
-    confidence = 0.75
+    confidence = 0.6
+    taken_for = frozenset({"yolo-keras"})
     holds = _HOLDS
 
 

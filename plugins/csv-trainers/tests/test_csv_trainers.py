@@ -140,6 +140,12 @@ def test_keras_lines_of_the_wild():
     assert codes(report) == {"repeated": 1, "line": 1, "class": 1, "box": 1, "number": 1}
 
 
+def test_keras_names_without_suffix():
+    files = {"annotations.txt": "a 1,2,3,4,0\nb\n", "train.txt": "c 1,2,3,4,0\n", "classes.txt": "cat\n", "notes.txt": "see below\n"}
+    samples, _, _ = opened("yolo-keras", files)
+    assert [s.key for s in samples] == ["a", "b", "train:c"]
+
+
 def test_keras_writes_whole_numbers_and_warns_of_blanks():
     objects = (Annotation(label="a", box=(1.4, 2.6, 3.5, 4.5)),)
     dataset = Dataset([Sample(path="a b.jpg", annotations=objects), Sample(path="c.jpg", annotations=())], ["a"])

@@ -91,7 +91,11 @@ class _Lines(Document):
         source = context.source
         names = [n for n in source.match("*.txt") if source.focus or not (_is_list(n) or _is_readme(n))]
         splits = {name: split_of_path(name, ends=("_annotations",)) for name in names}
-        found = [name for name in names if splits[name] is not None or _is_lines(source.head(name), least=0)]
+        usual = ("annotations.txt", "_annotations.txt")
+        found = [
+            name for name in names
+            if splits[name] is not None or name.rpartition("/")[2] in usual or _is_lines(source.head(name), least=0)
+        ]  # fmt: skip
         return [(name, splits[name]) for name in found or names]
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
@@ -215,7 +219,8 @@ class Yolov4Pytorch(_Lines):
     url = "https://github.com/Tianxiaomo/pytorch-YOLOv4"
     stem = "_annotations"
     class_list = "_classes.txt"
-    confidence = 0.75
+    confidence = 0.6
+    taken_for = frozenset({"yolo-keras"})
     holds = _HOLDS
 
 

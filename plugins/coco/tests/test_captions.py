@@ -106,3 +106,13 @@ def test_the_fixture_of_a_library():
     _, samples, report = read(SAMPLES / "coco-captions/datumaro-fixture")
     assert [(s.split, len(s.tags), s.image is not None) for s in samples] == [("train", 1, True), ("val", 2, True)]
     assert [t.text for t in samples[1].tags] == ["world", "text"] and report.problems() == ()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pycocotools_loads_what_is_written(tmp_path):
+    coco = pytest.importorskip("pycocotools.coco")
+    lg.convert(DATA, tmp_path / "out.json", to="coco-captions", images="none")
+    loaded = coco.COCO(str(tmp_path / "out.json"))
+    assert [a["caption"] for a in loaded.loadAnns(loaded.getAnnIds(imgIds=[1]))] == [
+        "A dog runs on the beach.", "A brown dog near the sea. ",
+    ]  # fmt: skip

@@ -193,7 +193,7 @@ def test_legacy_items(tmp_path):
 BROKEN = {
     "three numbers": part("bbox", bbox=[1, 2, 3]), "no bbox": part("bbox"), "not finite": part("bbox", bbox=[1, 2, 3, float("nan")]),
     "no such class": part("bbox", label_id=9, bbox=BOX), "text for points": part("polygon", points="1 2"),
-    "two corners": part("polygon", points=[1, 2, 3, 4]), "odd numbers": part("polyline", points=[1, 2, 3, 4, 5]),
+    "no corners": part("polygon", points=[]), "odd numbers": part("polyline", points=[1, 2, 3, 4, 5]),
     "runs that do not add up": part("mask", rle={"counts": "1", "size": [4, 4]}), "no mask": part("mask"),
     "a label of nothing": part("label", label_id=None), "a caption of nothing": part("caption"),
     "seven corners": part("cuboid_2d", points=[[1, 2]] * 7), "no type": {"id": 0},
@@ -208,6 +208,11 @@ def test_one_bad_annotation_is_named_and_the_rest_goes_on(tmp_path, case):
     assert len(sample.annotations) == 2
     (line,) = report.problems()
     assert (line.code, line.examples[0]["place"]) == ("datumaro.annotation", "train.json#items[0].annotations[1]")
+
+
+def test_polygons_that_are_too_short_are_kept_and_said(tmp_path):
+    _, (sample,), report = read(document(tmp_path, part("polygon", points=[1, 2, 3, 4])))
+    assert sample.annotations[0].shape == Polygon.of((1, 2, 3, 4)) and codes(report) == ["datumaro.short"]
 
 
 def test_what_is_and_is_not_of_this_format():

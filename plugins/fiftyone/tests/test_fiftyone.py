@@ -260,7 +260,7 @@ def test_packed_arrays_and_wrapped_values():
 
 def test_bad_labels_of_the_full_export_are_named(tmp_path):
     bad = [{"_cls": "Detection", "label": "x"}, {"_cls": "Detection", "bounding_box": [0, 0, 1, 1], "mask_path": "gone.png"}, {"_cls": "Odd"}]
-    lines = {"_cls": "Polyline", "points": [[[0, 0]]]}
+    lines = {"_cls": "Polyline", "points": [[]]}
     sample = {"filepath": "a.jpg", "_id": "1", "d": {"_cls": "Detections", "detections": bad}, "l": lines, "k": {"_cls": "Keypoint", "points": []}}
     _, (made,), report = read(full(tmp_path, sample, {"filepath": ""}, 5))
     assert made.annotations == () and {line.code: line.count for line in report.problems()} == {"fiftyone.label": 5, "fiftyone.sample": 2}

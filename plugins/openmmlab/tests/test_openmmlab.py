@@ -101,6 +101,11 @@ def test_boxes_that_may_be_of_another_order(tmp_path):
     assert samples[0].annotations[0].box == (50, 60, 10, 20) and codes(report) == ["openmmlab.box-empty"]
 
 
+def test_polygons_that_are_too_short_are_kept_and_said(tmp_path):
+    _, samples, report = read(document(tmp_path, {"bbox": [0, 0, 1, 1], "bbox_label": 0, "mask": [[0, 0, 1, 1]]}))
+    assert samples[0].annotations[0].shape == Polygon.of((0, 0, 1, 1)) and codes(report) == ["openmmlab.polygon-short"]
+
+
 def test_turned_boxes(tmp_path):
     five, eight = {"bbox": [5, 5, 4, 2, 0], "bbox_label": 0}, {"bbox": [0, 0, 2, 0, 2, 1, 0, 1], "bbox_label": 0}
     _, samples, _ = read(document(tmp_path, five, eight))
@@ -153,7 +158,7 @@ def test_yaml_is_read_and_pickles_are_not(tmp_path):
 
 BROKEN = {
     "three numbers": {"bbox": [1, 2, 3]}, "text": {"bbox": "1 2"}, "not finite": {"bbox": [1, 2, 3, float("inf")]},
-    "a short ring": {"bbox": [0, 0, 1, 1], "mask": [[0, 0, 1, 1]]}, "a ring of text": {"bbox": [0, 0, 1, 1], "mask": [["a"] * 6]},
+    "an odd ring": {"bbox": [0, 0, 1, 1], "mask": [[0, 0, 1, 1, 2]]}, "a ring of text": {"bbox": [0, 0, 1, 1], "mask": [["a"] * 6]},
     "a mask that does not add up": {"bbox": [0, 0, 1, 1], "mask": {"size": [2, 2], "counts": [1]}},
     "a mask of text": {"bbox": [0, 0, 1, 1], "mask": "x"}, "odd keypoints": {"keypoints": [1, 2]},
     "visible and points differ": {"keypoints": [[1, 2]], "keypoints_visible": [1, 2]}, "a class of text": {"bbox_label": "car"},

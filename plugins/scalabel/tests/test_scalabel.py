@@ -162,7 +162,7 @@ BROKEN = {
     "no number": {"box2d": {**BOX, "x1": None}},
     "not finite": {"box2d": {**BOX, "x1": float("nan")}},
     "text for a box": {"box2d": "1 2 3 4"},
-    "two vertices": {"poly2d": [{"vertices": [[0, 0], [1, 1]], "closed": True}]},
+    "no vertices": {"poly2d": [{"vertices": [], "closed": True}]},
     "vertices without y": {"poly2d": [{"vertices": [[0], [1]]}]},
     "a list for a number": {"poly2d": [{"vertices": [[0, []], [1, 1], [2, 2]]}]},
     "no list": {"poly2d": 5},
@@ -181,6 +181,12 @@ def test_one_bad_label_is_named_and_the_rest_goes_on(tmp_path, case):
     assert len(sample.annotations) == 2
     (line,) = report.problems()
     assert (line.code, line.examples[0]["place"]) == ("scalabel.label", "labels.json#frames[0].labels[1]")
+
+
+def test_outlines_that_are_too_short_are_kept_and_said(tmp_path):
+    path = frames(tmp_path, {"name": "a.jpg", "labels": [{"category": "x", "poly2d": [{"vertices": [[0, 0], [1, 1]], "closed": True}]}]})
+    _, (sample,), report = read(path)
+    assert sample.annotations[0].shape == Polygon.of((0, 0, 1, 1)) and codes(report) == ["scalabel.outline-short"]
 
 
 def test_boxes_without_area_are_kept_and_said(tmp_path):

@@ -57,6 +57,8 @@ from labelglot_datumaro.categories import OWNER, read_labels, rest_of, write_cat
 HEAD = 1 << 16
 FOLDER, IMAGES, DEFAULT = "annotations", "images", "default"
 TURN = Rotation(form="xywh", decimals=9)
+LEAST = {"polygon": 6, "polyline": 4, "points": 2}
+"""Numbers without which a geometry encloses or leads nothing."""
 _INFO = ("name", "description", "version", "url")
 _ITEM = ("id", "annotations", "attr", "image")
 _ANNOTATION = (
@@ -314,6 +316,8 @@ class _Reader:
             extra["object_id"] = found.object_id
             track = found.object_id if track is None else track
         geometry = _geometry(found, attributes, extra, named)
+        if len(found.points or ()) < LEAST.get(found.type, 0):
+            self.report.problem("datumaro.short", f"a {found.type} of too few points", place, key=self.key)
         if geometry is None:
             self.others.append(item)
             self.report.problem(
@@ -355,11 +359,10 @@ def _geometry(found: _Annotation, attributes: dict[str, Any], extra: dict[str, A
     if kind == "ellipse":
         x0, y0, x1, y1 = numbers(found.points or (), 4)
         return {"shape": Ellipse(cx=(x0 + x1) / 2, cy=(y0 + y1) / 2, rx=abs(x1 - x0) / 2, ry=abs(y1 - y0) / 2)}
-    least = {"polygon": 6, "polyline": 4, "points": 2}.get(kind)
-    if least is None:
+    if kind not in LEAST:
         return None
     ring = numbers(found.points or ())
-    if len(ring) < least or len(ring) % 2:
+    if not ring or len(ring) % 2:
         raise LabelglotError(f"a {kind} of {len(ring)} numbers")
     if kind == "polygon":
         return {"shape": Polygon.of(ring)}

@@ -238,9 +238,8 @@ class FieldReader:
         if not isinstance(chains, list) or not chains or not all(isinstance(chain, list) for chain in chains):
             raise LabelglotError("the points of a polyline are no lists")
         rings = [self._ring(chain) for chain in chains]
-        least = 6 if item.get("closed") else 4
-        if any(len(ring) < least for ring in rings):
-            raise LabelglotError("a polyline of too few points")
+        if not all(rings):
+            raise LabelglotError("a polyline without points")
         if item.get("closed"):
             yield Polygon.of(*rings)
         else:

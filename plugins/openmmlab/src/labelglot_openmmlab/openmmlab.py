@@ -301,6 +301,8 @@ class _Reader:
         if found.bbox:
             box, shape = self._box(found.bbox, place)
         outline = _shape(item, extra)
+        if isinstance(outline, Polygon) and any(len(part[0]) < 6 for part in outline.parts):
+            self.report.problem("openmmlab.polygon-short", "a polygon of less than 3 points", place, key=self.key)
         points = _keypoints(item, extra)
         attributes, nested = json.attributes(found.attributes)
         if nested:
@@ -361,8 +363,8 @@ def _shape(item: Mapping[str, Any], extra: dict[str, Any]) -> Shape | None:
 
 def _ring(values: Any) -> Ring:
     ring = numbers(values) if isinstance(values, list) else ()
-    if len(ring) < 6 or len(ring) % 2:
-        raise LabelglotError(f"a polygon of {len(ring)} numbers, expected x, y of at least 3 points")
+    if not ring or len(ring) % 2:
+        raise LabelglotError(f"a polygon of {len(ring)} numbers, expected x, y of each point")
     return ring
 
 

@@ -18,11 +18,15 @@ VISIBLE, HIDDEN, NOT_LABELLED = "V", "N", "U"
 
 
 class Outlines(NamedTuple):
-    """The outlines of a label: closed ones together, open ones one by one. ``plain``: this writer would spell them so."""
+    """The outlines of a label: closed ones together, open ones one by one. ``plain``: this writer would spell them so.
+
+    ``short``: one has too few points to enclose or lead anything.
+    """
 
     closed: Polygon | None
     open: tuple[Polyline, ...]
     plain: bool
+    short: bool
 
 
 def read_outlines(value: Any, closed: bool = True) -> Outlines:
@@ -32,20 +36,21 @@ def read_outlines(value: Any, closed: bool = True) -> Outlines:
     """
     parts: list[tuple[Ring, ...]] = []
     open_: list[Polyline] = []
-    plain = True
+    plain, short = True, False
     for vertices, types, is_closed in _entries(value, closed):
         points = [numbers(vertex[:2], 2) for vertex in vertices]
         if len(types) != len(points) or "C" in types:
             plain = False
         ring = flatten(points, types, is_closed)
-        if len(ring) < (6 if is_closed else 4):
-            raise LabelglotError(f"an outline of {len(ring) // 2} points")
+        if not ring:
+            raise LabelglotError("an outline without points")
+        short = short or len(ring) < (6 if is_closed else 4)
         if is_closed:
             parts.append((ring,))
         else:
             open_.append(Polyline(points=ring))
     polygon = Polygon(parts=tuple(parts)) if parts else None
-    return Outlines(polygon, tuple(open_), plain)
+    return Outlines(polygon, tuple(open_), plain, short)
 
 
 def _entries(value: Any, closed: bool) -> list[tuple[list[Any], str, bool]]:

@@ -292,7 +292,7 @@ class Scalabel(Document):
         if odd:
             extra["attributes"] = odd
         box = None if label.box2d is None else _box(label.box2d, place, frame.path, report)
-        shapes = self._shapes(item, extra, label.category)
+        shapes = self._shapes(item, extra, label.category, place, report)
         points: Keypoints | None = None
         if item.get("graph") is not None:
             known = frame.classes.get(label.category or "")
@@ -318,11 +318,15 @@ class Scalabel(Document):
         )  # fmt: skip
         return [first, *(first.replace(shape=shape, box=None, keypoints=None, extra={}) for shape in shapes[1:])]
 
-    def _shapes(self, item: dict[str, Any], extra: dict[str, Any], category: str | None) -> list[Shape]:
+    def _shapes(
+        self, item: dict[str, Any], extra: dict[str, Any], category: str | None, place: str, report: Report
+    ) -> list[Shape]:
         """The outlines of a label, else its mask; the other of the two rides along."""
         shapes: list[Shape] = []
         if item.get("poly2d"):
             found = read_outlines(item["poly2d"], self.closed(category))
+            if found.short:
+                report.problem(f"{self.id}.outline-short", "an outline of too few points", place)
             shapes = [*((found.closed,) if found.closed is not None else ()), *found.open]
             if len(shapes) == 1 and (not found.plain or item["poly2d"] != write_outlines(shapes[0])):
                 extra["poly2d"] = item["poly2d"]

@@ -73,7 +73,7 @@ def resumed(source: Path, target: Path, to: str, **more) -> lg.Conversion:
     return lg.convert(source, target, to=to, resume=True, workers=1, **more)
 
 
-@pytest.mark.parametrize(("to", "name"), [("yolo", "out"), ("yolo", "out.zip"), ("coco", "out"), ("tfod-csv", "out.csv")])
+@pytest.mark.parametrize(("to", "name"), [("yolo", "out"), ("yolo", "out.zip"), ("coco", "out"), ("labelglot", "out.labelglot.jsonl")])
 def test_it_goes_on_and_ends_with_the_same_bytes(source, tmp_path, to, name):
     whole = tmp_path / "whole" / name
     lg.convert(source, whole, to=to, workers=1)

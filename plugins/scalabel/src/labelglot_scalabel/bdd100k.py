@@ -33,10 +33,10 @@ class Bdd100k(Scalabel):
     aliases = ("bdd",)
     url = "https://doc.bdd100k.com/format.html"
     images: ClassVar[str] = "images/100k"
+    taken_for = frozenset({"scalabel"})
     holds = Scalabel.holds.replace(splits=frozenset({"train", "val", "test"}))
 
     def detect(self, source: Source) -> Match | None:
-        best: Match | None = None
         for path in source.match("*.json")[:20]:
             value = json.peek(source.head(path, HEAD))
             if isinstance(value, dict) and {"name", "frames"} <= value.keys() and _moments(value["frames"]):
@@ -48,8 +48,7 @@ class Bdd100k(Scalabel):
             layout = [part for part in LAYOUT if part in f"/{path}"]
             if signs or layout:
                 return Match(0.95, f"{path} lists frames, with {(layout or signs)[0]} of BDD100K")
-            best = best or Match(0.9, f"{path} lists frames as BDD100K does, without its attributes")
-        return best
+        return None
 
     def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         source = context.source

@@ -113,6 +113,7 @@ class Scalabel(Document):
     url = "https://doc.scalabel.ai/format.html"
     separator = b",\n"
     images: ClassVar[str] = "images"
+    taken_for = frozenset({"bdd100k"})
     geometry_bound_extra = frozenset((OWNER, key) for key in ("poly2d", "rle", "graph"))
     holds = Holds(
         geometry=(frozenset({"box"}), frozenset({"polygon", "polyline", "mask"}), frozenset({"keypoints"})),
@@ -481,7 +482,7 @@ def evidence(path: str, value: Any) -> Match | None:
     if any(sign in label for label in labels for sign in SIGNS):
         bdd = next((sign for frame in frames for sign in bdd_signs(frame)), None)
         if bdd is not None:
-            return Match(0.9, f"{path} lists frames with labels, and {bdd} of BDD100K")
+            return Match(0.6, f"{path} lists frames with labels, and {bdd} of BDD100K")
         return Match(0.95, f"{path} lists frames with labels that have {next(s for s in SIGNS for x in labels if s in x)}")
     if isinstance(value, dict) and isinstance(value.get("config"), dict):
         return Match(0.9, f"{path} has frames and a config")

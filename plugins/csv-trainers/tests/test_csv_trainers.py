@@ -21,7 +21,6 @@ from labelglot_csv_trainers import (
     YoloKeras,
     Yolov4Pytorch,
 )
-from pydantic import create_model
 
 DATA = Path(__file__).parent / "data"
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples"
@@ -312,19 +311,30 @@ def test_classes_in_order_and_numbers_of_voc():
     assert sample.annotations[0].box == (0, 0, 10, 20)
 
 
-def with_defaults(format, **options):
-    """The format with other defaults of its write options."""
-    made = {name: (type(value), value) for name, value in options.items()}
-    chosen = create_model("WriteOptions", __base__=format.WriteOptions, **made)
-    return type(format.__name__, (format,), {"WriteOptions": chosen})()
+class Wheat2020(KaggleWheat):
+    class WriteOptions(KaggleWheat.WriteOptions):
+        release: str = "2020"
+
+
+class Crowdai(Udacity):
+    class WriteOptions(Udacity.WriteOptions):
+        table: str = "crowdai"
+
+
+class Scores(MulticlassCsv):
+    class WriteOptions(MulticlassCsv.WriteOptions):
+        scores: bool = True
 
 
 class Negatives(MultilabelCsv):
     class ReadOptions(MultilabelCsv.ReadOptions):
         negatives: bool = True
 
+    class WriteOptions(MultilabelCsv.WriteOptions):
+        negatives: bool = True
 
-TestWheat2020 = conformance(with_defaults(KaggleWheat, release="2020"), max_examples=15)
-TestCrowdai = conformance(with_defaults(Udacity, table="crowdai"), max_examples=15)
-TestScores = conformance(with_defaults(MulticlassCsv, scores=True), max_examples=15)
-TestNegatives = conformance(with_defaults(Negatives, negatives=True), max_examples=15)
+
+TestWheat2020 = conformance(Wheat2020(), max_examples=15)
+TestCrowdai = conformance(Crowdai(), max_examples=15)
+TestScores = conformance(Scores(), max_examples=15)
+TestNegatives = conformance(Negatives(), max_examples=15)

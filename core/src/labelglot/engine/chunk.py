@@ -165,12 +165,12 @@ class _Pieces:
         self.parts.setdefault(slot, []).append(data)
         self.size += len(data)
         if self.size > HELD and self.folder is not None:
-            self._spill()
+            self._spill_or_refuse()
 
     def joined(self) -> tuple[tuple[tuple[str, str], bytes], ...]:
         """What is in memory, one piece for each slot; empty if all is in the file."""
         if self.folder is not None and (self.file is not None or self.size > SPOOL_FROM):
-            self._spill()
+            self._spill_or_refuse()
         return tuple((slot, self.separator.join(filter(None, parts))) for slot, parts in self.parts.items())
 
     def _spill(self) -> None:
@@ -184,6 +184,12 @@ class _Pieces:
                 self.checksum = zlib.crc32(data, self.checksum)
                 self.lengths.append((slot, len(data)))
         self.parts, self.size = {}, 0
+
+    def _spill_or_refuse(self) -> None:
+        try:
+            self._spill()
+        except OSError as error:
+            raise refused(error, str(self.folder)) from error
 
 
 def run_chunk(job: Job, work: Work) -> Receipt:

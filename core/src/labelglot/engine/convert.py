@@ -30,6 +30,7 @@ from labelglot.report import Fix, Problem, Report
 from labelglot.schema import Attribute, Dataset, Label, Records, Sample, Step, join_splits, split_role, with_seen
 from labelglot.storage import LocalTarget, Source, Target, open_source, open_target
 from labelglot.storage.source import DAMAGED
+from labelglot.storage.target import refused
 
 ImageMode = Literal["copy", "link", "none"]
 CHUNK = 500
@@ -316,9 +317,11 @@ def _journal(
             if found is not None:
                 place.adopt(work)
                 break
-        if found is None:
+        try:
             place.work.parent.mkdir(parents=True, exist_ok=True)
-            found = Journal.begin(place.work.with_suffix(".job"), sign)
+            found = found or Journal.begin(place.work.with_suffix(".job"), sign)
+        except OSError as error:
+            raise refused(error, place.where) from error
     if resume and (found is None or not found.resumed):
         report.problem(
             "resume.none", "there is no conversion to resume that did the same with the same source", severity="info",

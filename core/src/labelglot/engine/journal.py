@@ -165,8 +165,12 @@ def record(folder: Path, receipt: Receipt, number: int, written: Sequence[Writte
     )  # fmt: skip
     place = folder / "chunks" / f"{receipt.ordinal:012d}.done"
     work = place.with_suffix(f".{os.getpid()}")
-    work.write_bytes(_encode(done))
-    work.replace(place)
+    try:
+        work.write_bytes(_encode(done))
+        work.replace(place)
+    except OSError:
+        # A chunk that is not noted is done again; where the disk is full, the output itself will say so.
+        work.unlink(missing_ok=True)
 
 
 def checksum_of(path: Path) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from labelglot.plugin import PIXELS, Annotation, Convention
+from labelglot.plugin import PIXELS, Annotation, Convention, Polygon
 
 from labelglot_voc.annotation import DEFAULT_POSE, FLAGS, Contents, contents_of, is_plain
 
@@ -26,10 +26,11 @@ _OBJECT = re.compile(
     + _MARKS.format(3)
     + r"<bndbox>\s*"
     + "".join(_CORNER.format(4 + 2 * i) for i in range(4))
-    + r"</bndbox>\s*"
-    + _MARKS.format(13)
+    + r"</bndbox>\s*(?:<polygon>([^&]*?)</polygon>\s*)?"
+    + _MARKS.format(14)
     + r"</object>"
 )
+_POINT = re.compile(r"\s*<([xy]\d+)>([^<&>]*)</\1>")
 _NAME = re.compile(r"<object>\s*<name>([^<>]*)</name>")
 _FILENAME = re.compile(r"<filename>([^<>]*)</filename>")
 _END = re.compile(r"\s*</annotation>\s*")
@@ -117,7 +118,7 @@ def _group(text: str) -> dict[str, str] | None:
 
 
 def _annotation(parts: tuple[str, ...], boxes: Convention) -> Annotation | None:
-    name, before, _, a, x0, b, y0, c, x1, d, y1, after, _ = parts
+    name, before, _, a, x0, b, y0, c, x1, d, y1, polygon, after, _ = parts
     order = (a, b, c, d)
     if order != _IN_ORDER:
         if order != _ROBOFLOW:
@@ -131,13 +132,37 @@ def _annotation(parts: tuple[str, ...], boxes: Convention) -> Annotation | None:
         if box[0] < boxes.first or box[1] < boxes.first:
             return None
         box = boxes.read_box(box, None)
+    shape = None
+    if polygon is not None:
+        shape = _polygon(polygon, boxes)
+        if shape is None:
+            return None
     name = name.strip()
     marks = _marks(before + after)
     if not (box[0] < box[2] < math.inf and box[1] < box[3] < math.inf and -math.inf < box[0] and -math.inf < box[1]):
         return None
     if marks is None or not name:
         return None
-    return Annotation(label=name, box=box, attributes=dict(marks)) if marks else Annotation(label=name, box=box)
+    attributes = dict(marks) if marks else {}
+    return Annotation(label=name, box=box, shape=shape, attributes=attributes)
+
+
+def _polygon(text: str, boxes: Convention) -> Polygon | None:
+    """The ring of ``x1, y1, x2, y2...`` in this order, complete and finite."""
+    found = _POINT.findall(text)
+    tags, texts = [tag for tag, _ in found], [number for _, number in found]
+    if len(found) < 2 or tags != _point_tags(len(found) // 2) or text.count("<") != 2 * len(found):
+        return None
+    try:
+        ring = tuple(map(float, texts))
+    except ValueError:
+        return None
+    return Polygon(parts=((boxes.read_points(ring, None),),)) if all(map(math.isfinite, ring)) else None
+
+
+@lru_cache(maxsize=256)
+def _point_tags(points: int) -> list[str]:
+    return [f"{axis}{n}" for n in range(1, points + 1) for axis in "xy"]
 
 
 @lru_cache(maxsize=4096)

@@ -73,7 +73,7 @@ class KaggleWheat(Table):
     def holds_with(self, options: Any) -> Holds:
         if options.release == "2021":
             return self.holds
-        naming = Naming(unique="stem", suffix=False, pattern=LINE)
+        naming = Naming(folders=False, unique="stem", suffix=False, pattern=LINE)
         return self.holds.replace(
             boxes=PIXELS_XYWH, size=True, empty=False, sample_flags={"source": TEXT}, naming=naming
         )

@@ -160,6 +160,8 @@ class ImagenetLoc(PerImage):
                 folder = None
             if extra.get("source") == DATABASE:
                 del extra["source"]
+            if folder is None and place.folder is not None:
+                pair = pair._replace(path=f"{place.folder}/{pair.path}")
             fields["path"], other = _identify(pair, read.contents.filename, read.contents.uri)
             if other is not None:
                 extra["filename"] = other
@@ -169,8 +171,6 @@ class ImagenetLoc(PerImage):
         elif place.row is not None:
             code, fields["annotations"] = _solution(place.row, how)
             folder = folder or code
-        if folder is None and place.folder is not None:
-            fields["path"] = f"{place.folder}/{fields['path']}"
         return Sample(**fields, tags=() if folder is None else (Tag(label=folder),))
 
     def annotation_path(self, sample: Sample, context: WriteContext) -> str:
@@ -258,11 +258,12 @@ class _Index(Index):
         seen = quick.Glance(None, {}) if data is None else quick.glance(data)
         if seen is None or place.row is not None or (data is not None and b"<path>" in data):
             return None
-        path, folder = _identify(pair, seen.filename, None)[0], place.folder
+        folder = place.folder
         if data is not None and folder is not None:
             stated = re.search(r"<folder>([^<>]*)</folder>", data.decode())
             if stated is not None and stated[1].strip() in pair.splits:
-                path, folder = f"{folder}/{path}", None
+                pair, folder = pair._replace(path=f"{folder}/{pair.path}"), None
+        path = _identify(pair, seen.filename, None)[0]
         classes = {None if name is None else self.key(name): number for name, number in seen.classes.items()}
         entry = glanced(path, pair.splits, classes)
         return entry if folder is None else entry._replace(labels={self.key(folder): 0, **(entry.labels or {})})

@@ -1,12 +1,15 @@
-"""Real data of the flagship families: read without losing a record, converted to the four classic targets and back."""
-
+"""Real data: read without losing a record, converted to the classic targets - for clouds, to all other clouds - and back."""
 
 import labelglot as lg
 import pytest
 from labelglot.report import Report
 from real_samples import CASES
 
-TARGETS = ("yolo", "voc", "coco", "tfrecord", "labelglot")
+TARGETS = ("yolo", "voc", "coco", "tfrecord", "createml", "labelglot")
+CLOUDS = frozenset({
+    "sagemaker", "rekognition", "vertex-ai-csv", "vertex-ai-jsonl", "automl-vision-csv", "azureml-jsonl", "azureml-coco",
+    "azure-custom-vision",
+})  # fmt: skip
 
 
 @pytest.mark.skipif(not CASES, reason="the collection of real samples is not here")
@@ -22,7 +25,7 @@ def test_reads_whole_and_travels(format, where, tmp_path):
         pytest.skip("nothing of this format in it")
     assert not [line for line in report.problems() if ".document" in line.code]
     objects = sum(len(s.annotations or ()) for s in samples)
-    for target in TARGETS:
+    for target in (*TARGETS, *(CLOUDS - {format} if format in CLOUDS else ())):
         made = lg.convert(where, tmp_path / target, to=target, format=format, images="copy")
         counts = made.report.counts
         assert counts.get("annotations", 0) == objects, target

@@ -39,13 +39,13 @@ CATALOGUE: tuple[Entry, ...] = (
         "file.unreadable", "error", "A file cannot be read",
         "It is cut off, empty, in another encoding or of another format, so nothing or not all of it reached the dataset.",
         "Fetch or export the file again; the place says where reading stopped.",
-        tails=("document", "csv", "encoding", "file", "root", "end", "entity", "svg", "unreadable", "manifest"),
+        tails=("document", "csv", "encoding", "file", "root", "end", "entity", "svg", "unreadable", "manifest", "xml", "parquet", "shard"),
     ),
     Entry(
         "file.ignored", "info", "A file or an entry of a list is left out",
         "It lies where this format keeps nothing, or is listed nowhere, so no training tool would see it either.",
         "Move it to where the format looks, or list it.",
-        tails=("stray", "list", "unlisted", "unfiled", "folder", "place", "image-list", "cancelled", "video"),
+        tails=("stray", "list", "unlisted", "unfiled", "folder", "place", "image-list", "cancelled", "video", "deleted"),
     ),
     Entry(
         "path.unsafe", "error", "A name leaves the dataset's folder",
@@ -62,14 +62,15 @@ CATALOGUE: tuple[Entry, ...] = (
         tails=(
             "record", "row", "line", "shape", "shapes", "shape_type", "region", "regions", "entry", "entries", "segment",
             "tokens", "element", "type", "lists", "geometry", "view", "annotation", "object", "columns", "fields", "item",
-            "cell", "classification", "details", "length", "mixed", "count",
+            "cell", "classification", "annotations", "answer", "boxes", "column", "data", "feature", "field", "gtboxes", "instance",
+            "json", "objects", "response", "sample", "token", "cuboid", "composite", "parts", "member", "details", "length", "mixed", "count",
         ),
     ),
     Entry(
         "record.number", "error", "A number is none, or out of range",
         "Text, NaN or a value no image has stands where a coordinate, a size or a time should be.",
         "Correct the number at the place given.",
-        tails=("number", "range", "timestamp", "score", "frame", "value", "conf", "fraction", "area"),
+        tails=("number", "range", "timestamp", "score", "frame", "value", "conf", "fraction", "area", "angle", "gaps", "frames"),
     ),
     Entry(
         "record.attribute", "warning", "An attribute is not what the format promises",
@@ -78,14 +79,14 @@ CATALOGUE: tuple[Entry, ...] = (
         tails=(
             "attribute", "attributes", "flag", "flags", "occluded", "truncated", "difficult", "group", "group_id",
             "kie_linking", "tags", "prediction", "z_order", "rotation", "rotated", "text", "track", "pose", "tag",
-            "predictions", "annotators",
+            "predictions", "annotators", "temporal", "word", "character",
         ),
     ),
     Entry(
         "dataset.metadata", "warning", "What the dataset says about itself cannot be used",
         "A setting, a header or a summary is damaged or contradicts the data; the data counts.",
         "Correct or remove it.",
-        tails=("meta", "settings", "notes", "task", "media", "source_id", "header", "info", "splits", "split", "version", "asset", "channels", "pages"),
+        tails=("meta", "settings", "notes", "task", "media", "source_id", "header", "info", "splits", "split", "version", "asset", "channels", "pages", "metadata", "batch", "capture", "context", "definitions"),
     ),
     Entry(
         "class.undeclared", "warning", "An object has a class nobody declared",
@@ -103,7 +104,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "class.table", "warning", "The table of classes is damaged",
         "Names or numbers are missing, repeated or contradict each other, so an object may get the wrong class.",
         "Correct the table.",
-        tails=("label_map", "labelmap", "classes", "names", "nc", "categories", "labels", "class-map", "hierarchy"),
+        tails=("label_map", "labelmap", "classes", "names", "nc", "categories", "labels", "class-map", "hierarchy", "map", "color"),
     ),
     Entry(
         "id.dangling", "error", "A reference leads nowhere",
@@ -145,7 +146,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "size.wrong", "error", "The declared size is not that of the image",
         "Boxes in pixels land elsewhere as soon as a tool divides them by the declared size.",
         "Find out which image the labels were drawn on. Correct the size, or bring the right image.",
-        tails=("size",),
+        tails=("size", "sizes"),
     ),
     Entry(
         "size.exif", "warning", "The declared size ignores that the image is turned",
@@ -197,7 +198,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "Fewer than three points, or less area than a pixel: mask tools fail on it or make an empty mask.",
         "Draw it again or remove it.",
         "A part without area is removed, if the object has another part or a box.",
-        tails=("polygon", "points", "polyline", "contour", "segmentation"),
+        tails=("polygon", "points", "polyline", "contour", "segmentation", "short", "outlines"),
     ),
     Entry(
         "polygon.crossing", "info", "A polygon crosses itself",

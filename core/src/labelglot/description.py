@@ -150,6 +150,7 @@ def _geometry(holds: Holds) -> Iterable[str | None]:
     if holds.regions:
         yield "one object for each class" if holds.regions is True else f"one object of {', '.join(sorted(holds.regions))}"
     yield "stated angle of rotated boxes" if holds.rotated_angle else None
+    yield "no rotated boxes on images of unknown size" if holds.turned_needs_size else None
     if "keypoints" in holds.kinds and holds.keypoint_visibility != "any":
         yield {
             "none": "no visibility of keypoints",

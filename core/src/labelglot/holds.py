@@ -114,6 +114,8 @@ class Holds(Frozen):
     point has a place, or it is not labelled (2 or 0), as is one that ``points`` has no room for.
     ``absent_points``: keypoints of visibility 0 keep their place; otherwise it becomes 0, 0.
     ``ellipses``: turned ones too, upright ones, or circles; others become polygons.
+    ``turned_needs_size``: a rotated box is written with an angle, which says nothing about fractions of an image of unknown
+    size; there it becomes something else.
     ``cuboids``: any eight corners, or two upright rectangles (``faces``); others become boxes.
     ``attributes``: values any attribute may have; ``flags`` names attributes the format holds on its own terms;
     ``sample_flags``: the same for attributes of images.
@@ -152,6 +154,7 @@ class Holds(Frozen):
     overlap: bool = True
     regions: bool | frozenset[str] = False
     rotated_angle: bool = False
+    turned_needs_size: bool = False
     several_points: bool = True
     ellipses: Literal["any", "upright", "circle"] = "any"
     cuboids: Literal["any", "faces"] = "any"

@@ -243,6 +243,9 @@ class ObjectReducer:
         if isinstance(shape, Ellipse) and holds.ellipses != "any":
             shape = self._fit_ellipse(shape, details, frame)
         slots = holds.geometry
+        if isinstance(shape, RotatedBox) and holds.turned_needs_size and frame.size is None:
+            self._looked = True
+            slots = tuple(slot - {"rotated_box"} for slot in slots)
         if isinstance(shape, Cuboid) and holds.cuboids == "faces":
             self._looked = True
             if not all(map(is_upright, (shape.corners[:8], shape.corners[8:]))):

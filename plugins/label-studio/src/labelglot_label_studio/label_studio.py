@@ -102,6 +102,7 @@ class LabelStudio(Document):
         geometry=(frozenset({"box", "rotated_box", "polygon", "mask", "polyline", "points", "ellipse"}),),
         boxes=Convention(unit="percent", form="xywh"),
         points=Convention(unit="percent"),
+        turned_needs_size=True,
         polygon_parts=False,
         polygon_holes=False,
         several_points=False,

@@ -14,10 +14,10 @@ import pytest
 from labelglot import errors
 from labelglot.engine.chunk import run_chunk
 from labelglot.engine.executor import Cancel, InProcess, Poisoned, ProcessPool
-from labelglot.images import BytesImage, probe
+from labelglot.images import BytesImage, SourceImage, probe
 from labelglot.report import Loss, Problem, Report
 from labelglot.schema import Annotation, Dataset, Label, Sample, Tag, dumps, loads, slices
-from labelglot.storage import MemorySource, MemoryTarget
+from labelglot.storage import MemorySource, MemoryTarget, open_source
 from labelglot.testing.strategies import png
 from PIL import Image
 from worker_formats import Lines
@@ -136,6 +136,25 @@ def test_a_writer_that_breaks_names_the_sample_and_leaves_nothing(tmp_path):
     with pytest.raises(errors.PluginError, match=r"breaker\.jpg"):
         write(data, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+class OneImage(Lines):
+    """Gives all images the same name."""
+
+    id = "one-image"
+
+    def image_path(self, sample, context):
+        return "images/same.png"
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_two_images_of_one_name_are_told(tmp_path, name):
+    for number, size in enumerate((10, 20)):
+        (tmp_path / f"{number}.png").write_bytes(png(size, size))
+    source = open_source(tmp_path)
+    samples = [Sample(path=f"{i}.png", image=SourceImage(source, f"{i}.png"), annotations=()) for i in range(2)]
+    done = lg.write(Dataset(samples, []), tmp_path / name, format=OneImage(), registry=lg.Registry())
+    assert [line.code for line in done.report.problems()] == ["image.collision"]
 
 
 def test_output_is_complete_or_absent(tmp_path):

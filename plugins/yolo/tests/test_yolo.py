@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import labelglot as lg
 import pytest
 from labelglot.engine.convert import write
 from labelglot.errors import LabelglotError
@@ -423,3 +424,12 @@ def test_names_that_clash_stay_apart() -> None:
     done = projected(dataset, Yolo())
     assert len({path for path in store(dataset, Yolo())[0] if path.endswith(".txt")}) == 3
     assert len({s.path for s in done.dataset}) == 3
+
+
+def test_a_yaml_with_classes_and_no_splits_names_them(tmp_path):
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("1 0.5 0.5 0.1 0.1\n")
+    (tmp_path / "data.yaml").write_text("names: [cat, dog]\n")
+    dataset = lg.read(tmp_path, format="yolo")
+    assert [label.name for label in dataset.labels] == ["cat", "dog"]
+    assert [a.label for sample in dataset for a in sample.annotations] == ["dog"]

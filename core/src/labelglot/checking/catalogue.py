@@ -125,6 +125,12 @@ CATALOGUE: tuple[Entry, ...] = (
         tails=("duplicate", "listed-twice", "twice", "repeated"),
     ),
     Entry(
+        "image.collision", "error", "Two images would have one name in the target",
+        "Only the first was written; the labels of the second lie beside the wrong picture.",
+        "Rename one of them in the source, or write a format that keeps folders.",
+        tails=("collision",),
+    ),
+    Entry(
         "image.missing", "warning", "The image file is not there",
         "The labels cannot be trained on, and where the size is known only from the file, nor converted to pixels.",
         "Name the folder of the images with `--image-dir`, or restore the file.",

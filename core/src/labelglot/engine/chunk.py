@@ -250,7 +250,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
                 f"{format.id} failed to write {sample.key}: {error!r}", hint="report it to the plugin's author"
             ) from error
         copy = _image(job, reduced, folder, report)
-        if copy is not None and not (staging is not None and _place(staging, copy, job.images)):
+        if copy is not None and not (staging is not None and _place(staging, copy, job.images, report)):
             images.append(copy)
         elif copy is not None and staging is not None and job.journal is not None:
             written.append(Written(copy.path, safe_join(staging, copy.path).stat().st_size, -1))
@@ -298,12 +298,21 @@ def _write(staging: Path, path: str, data: bytes) -> None:
         raise refused(error, path) from error
 
 
-def _place(staging: Path, copy: ImageCopy, how: str) -> bool:
+def collision(copy: ImageCopy, report: Report) -> None:
+    """Say that two images would have the same name, of which the first is kept."""
+    message = f"another image is called {copy.path} in the target already, and it is not the same"
+    report.problem("image.collision", message, raw=copy.image.name, severity="error", action="left out")
+
+
+def _place(staging: Path, copy: ImageCopy, how: str, report: Report) -> bool:
     """Copy or link an image into the staging folder; false if the main process has to do it."""
     image: Any = copy.image
     local = image.source.local_path(image.path) if isinstance(image, SourceImage) else None
     place = safe_join(staging, copy.path)
     if place.exists():
+        # Several samples may share an image; what is told apart at once are files of different sizes.
+        if local is not None and place.stat().st_size != os.stat(local).st_size:
+            collision(copy, report)
         return True
     place.parent.mkdir(parents=True, exist_ok=True)
     if local is not None and how == "link":

@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from labelglot.engine.chunk import Job, Receipt, Work, gone, run_chunk
+from labelglot.engine.chunk import Job, Receipt, Work, collision, gone, run_chunk
 from labelglot.engine.executor import Cancel, Executor, Poisoned, Watched, local_executor
 from labelglot.engine.journal import LEAST, Journal, leftovers, signature, sweep
 from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
@@ -532,11 +532,14 @@ def _kinds(attributes: Mapping[str, Attribute], holds: Holds) -> dict[str, set[s
 
 
 class _Spool:
-    """Pieces of documents in chunk order, in memory or in files. ``seen``: folders of splits in order of appearance."""
+    """Pieces of documents in chunk order, in memory or in files. ``seen``: folders of splits in order of appearance;
+    ``images``: where the images written come from.
+    """
 
     def __init__(self) -> None:
         self.parts: dict[tuple[str, str], list[bytes | tuple[str, int, int]]] = {}
         self.seen: dict[str, None] = {}
+        self.images: dict[str, str] = {}
         self.separator = b""
 
     def add(self, receipt: Receipt, separator: bytes) -> None:
@@ -600,8 +603,14 @@ def _take(receipt: Any, place: Target, spooled: _Spool, report: Report, writer: 
     for path, data in receipt.files:
         place.write(path, data)
     for copy in receipt.images:
+        image = copy.image
+        origin = f"{image.source.where}/{image.path}" if isinstance(image, SourceImage) else None
         if place.has(copy.path):
+            if origin is not None and spooled.images.get(copy.path, origin) != origin:
+                collision(copy, report)
             continue
+        if origin is not None:
+            spooled.images[copy.path] = origin
         if isinstance(copy.image, SourceImage):
             place.copy_from(copy.path, copy.image.source, copy.image.path)
         else:

@@ -28,12 +28,17 @@ def signature(format: str) -> bytes:
 
 def cards(source: Source) -> list[str]:
     """YAML files that may be a ``data.yaml``, the likeliest first."""
-    found = [path for path in source.match("*.yaml", "*.yml") if _is_card(source.head(path, HEAD))]
-    return sorted(found, key=lambda path: (path.count("/"), path.rpartition("/")[2] not in ("data.yaml", "data.yml"), path))
+    found = [path for path in source.match("*.yaml", "*.yml") if _is_card(path, source.head(path, HEAD))]
+    return sorted(found, key=lambda path: (path.count("/"), not _is_usual(path), path))
 
 
-def _is_card(head: bytes) -> bool:
-    return bool(_KEYS.search(head) and _SPLITS.search(head))
+def _is_card(path: str, head: bytes) -> bool:
+    """Classes and splits; classes are enough where the file is called as usual (its images are found beside it)."""
+    return bool(_KEYS.search(head) and (_is_usual(path) or _SPLITS.search(head)))
+
+
+def _is_usual(path: str) -> bool:
+    return path.rpartition("/")[2] in ("data.yaml", "data.yml")
 
 
 def card_of(source: Source) -> str | None:
@@ -42,7 +47,7 @@ def card_of(source: Source) -> str | None:
     if not found:
         return None
     first = found[0]
-    if first.rpartition("/")[2] in ("data.yaml", "data.yml"):
+    if _is_usual(first):
         rivals = [path for path in found if path.count("/") == first.count("/") and path.rpartition("/")[2] == first.rpartition("/")[2]]
     else:
         rivals = [path for path in found if path.count("/") == first.count("/")]

@@ -311,7 +311,7 @@ def _place(staging: Path, copy: ImageCopy, how: str, report: Report) -> bool:
     place = safe_join(staging, copy.path)
     if place.exists():
         # Several samples may share an image; what is told apart at once are files of different sizes.
-        if local is not None and place.stat().st_size != os.stat(local).st_size:
+        if local is not None and place.stat().st_size != Path(local).stat().st_size:
             collision(copy, report)
         return True
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,24 @@
 """The data of the benchmarks, made the same every time: COCO with boxes and polygons, and trees of image files.
 
 ``python data.py coco FOLDER --images 118000`` writes ``annotations/instances_train.json`` with about 6.8 objects per image
-and 80 categories, as COCO 2017 has.
+and 80 categories, as COCO 2017 has. :class:`Inputs` makes all inputs of the benchmarks in a cache folder, each once; those
+in VOC and YOLO by converting with labelglot, so that every converter reads the same files.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import math
 import random
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 CATEGORIES = 80
 OBJECTS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15)
@@ -54,8 +60,8 @@ def _object(id_: int, image: int, width: int, height: int, chance: random.Random
     }  # fmt: skip
 
 
-def write_coco(folder: Path, number: int) -> Path:
-    """The document of so many images; kept if it is there already."""
+def write_coco(folder: Path, number: int, *, polygons: bool = True) -> Path:
+    """The document of so many images; kept if it is there already. Without polygons the boxes are the same."""
     path = folder / "annotations" / "instances_train.json"
     if path.exists():
         return path
@@ -72,6 +78,8 @@ def write_coco(folder: Path, number: int) -> Path:
             out.write(comma + dump(image))
             comma = ","
             for each in objects:
+                if not polygons:
+                    del each["segmentation"]
                 later.write(("" if first else ",") + dump(each))
                 first = False
         out.write('],"annotations":[')
@@ -84,22 +92,85 @@ def write_coco(folder: Path, number: int) -> Path:
     return path
 
 
-def write_images(folder: Path, number: int) -> Path:
-    """Small JPEG files of the sizes the images have, one file of each size linked under all names."""
-    from PIL import Image
-
+def write_images(folder: Path, number: int, *, linked: bool = False) -> Path:
+    """Small JPEG files of the sizes the images have, some 10 kB each: files of their own, or hard links where only the size
+    in the header is read."""
     folder.mkdir(parents=True, exist_ok=True)
     made: dict[tuple[int, int], bytes] = {}
+    first: dict[tuple[int, int], Path] = {}
     for image, _ in images(number):
         size = (int(str(image["width"])), int(str(image["height"])))
         if size not in made:
-            stream = io.BytesIO()
-            Image.effect_noise(size, 40).convert("RGB").save(stream, "JPEG", quality=60)
-            made[size] = stream.getvalue()
+            made[size] = jpeg(size)
         path = folder / str(image["file_name"])
-        if not path.exists():
-            path.write_bytes(made[size])
+        if linked and size in first:
+            try:
+                path.hardlink_to(first[size])
+                continue
+            except OSError:  # as many links as the file system allows, or it has none
+                pass
+        path.write_bytes(made[size])
+        first[size] = path
     return folder
+
+
+def jpeg(size: tuple[int, int], seed: int = 7) -> bytes:
+    """A picture of clouds: it neither compresses to nothing nor is as large as pure noise."""
+    from PIL import Image
+
+    small = (max(1, size[0] // 8), max(1, size[1] // 8))
+    clouds = Image.frombytes("L", small, random.Random(seed).randbytes(small[0] * small[1])).resize(size).convert("RGB")
+    stream = io.BytesIO()
+    clouds.save(stream, "JPEG", quality=60)
+    return stream.getvalue()
+
+
+Kind = Literal["coco", "voc", "yolo", "voc-images"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Makes the inputs of the benchmarks below ``cache``, once; ``labelglot`` is its command."""
+
+    cache: Path
+    labelglot: Sequence[str]
+
+    def folder(self, kind: Kind, number: int) -> Path:
+        """The dataset of so many images; for COCO the folder above ``annotations``."""
+        version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+        folder = self.cache / f"data-{version}" / f"{kind}-{number}"
+        if folder.exists():
+            return folder
+        work = folder.with_name(folder.name + ".part")
+        shutil.rmtree(work, ignore_errors=True)
+        if kind == "coco":
+            write_coco(work, number)
+        else:
+            self._convert(kind, number, work)
+        work.rename(folder)
+        return folder
+
+    def names(self, number: int) -> Path:
+        """A file with a line for each class, in order, which some converters ask for."""
+        path = self.folder("coco", number) / "names.txt"
+        if not path.exists():
+            path.write_text("".join(f"{category_name(n)}\n" for n in range(1, CATEGORIES + 1)))
+        return path
+
+    def _convert(self, kind: Kind, number: int, work: Path) -> None:
+        # Boxes only: polygons in VOC are an extension that few read, and here all are to do the same work.
+        source = work.with_name(work.name + "-boxes")
+        try:
+            write_coco(source, number, polygons=False)
+            target = "yolo" if kind == "yolo" else "voc"
+            command = [*self.labelglot, "convert", str(source), str(work), "--to", target, "--images", "none", "-q"]
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        finally:
+            shutil.rmtree(source, ignore_errors=True)
+        if kind == "yolo":
+            write_images(work / "images" / "train", number, linked=True)
+        elif kind == "voc-images":
+            write_images(work / "JPEGImages", number)
 
 
 def main() -> None:

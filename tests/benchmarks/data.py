@@ -135,24 +135,30 @@ class Inputs:
     cache: Path
     labelglot: Sequence[str]
 
+    @property
+    def home(self) -> Path:
+        """Another one after each change of this file."""
+        return self.cache / f"data-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]}"
+
     def folder(self, kind: Kind, number: int) -> Path:
         """The dataset of so many images; for COCO the folder above ``annotations``."""
-        version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-        folder = self.cache / f"data-{version}" / f"{kind}-{number}"
+        folder = self.home / f"{kind}-{number}"
         if folder.exists():
             return folder
         work = folder.with_name(folder.name + ".part")
         shutil.rmtree(work, ignore_errors=True)
         if kind == "coco":
             write_coco(work, number)
+            (work / "images").mkdir()  # empty; one reader takes the folder for COCO only if it is there
         else:
             self._convert(kind, number, work)
         work.rename(folder)
         return folder
 
-    def names(self, number: int) -> Path:
+    def names(self) -> Path:
         """A file with a line for each class, in order, which some converters ask for."""
-        path = self.folder("coco", number) / "names.txt"
+        path = self.home / "names.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_text("".join(f"{category_name(n)}\n" for n in range(1, CATEGORIES + 1)))
         return path

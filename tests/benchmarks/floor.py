@@ -2,7 +2,7 @@
 
 ``python floor.py coco INPUT REFERENCE OUT`` decodes every number and name of the input into objects with the fastest decoder
 at hand (msgspec with types for JSON, lxml for XML), keeps nothing but what is needed, then writes the bytes of REFERENCE, an
-output made before, to OUT: file by file, and into a zip with the same compression if it is one. Reading REFERENCE, from the
+output made before, to OUT: file by file, and member by member with the same compression if it is a zip. Reading REFERENCE, from the
 cache of the system, is in the time. One process, no checks, no reports, and no output that depends on the input.
 """
 

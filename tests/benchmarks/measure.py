@@ -6,8 +6,10 @@ its page faults, which would be charged to the one with the most memory.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 INTERVAL = 0.05
-"""Seconds between two looks at the memory, at least."""
+"""Seconds between two looks at the memory."""
 
 SHARE = 0.1
 """Of a core, what looking at the memory may take; it looks less often where a look is slow."""
@@ -69,20 +71,21 @@ def run(command: Sequence[str], *, sample: bool = False, env: Mapping[str, str] 
         watch = _Watch(process.pid) if sample and PROC.joinpath("self/stat").exists() else None
         late = False
         try:
-            while True:
-                pid, status, usage = _wait(process.pid, watch is None and timeout is None)
-                if pid:
-                    break
-                if timeout is not None and time.perf_counter() - start > timeout and not late:
-                    late = True
-                    os.killpg(process.pid, signal.SIGKILL)
-                time.sleep(watch.look() if watch else INTERVAL / 10)
+            with _Ending(process.pid) as ending:
+                while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+                    left = math.inf if timeout is None or late else start + timeout - time.perf_counter()
+                    if left <= 0:
+                        late = True
+                        _end(process.pid)
+                    ending.wait(min(watch.look() if watch else 10, max(left, 0)))
             wall = time.perf_counter() - start
+            _, status, usage = ended
+            process.returncode = os.waitstatus_to_exitcode(status)  # reaped here: Popen must not wait for it again
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process.returncode is None:
+                _end(process.pid)
+                process.wait()
             raise
-        process.returncode = os.waitstatus_to_exitcode(status)  # reaped here: Popen must not wait for it again
         size = printed.seek(0, os.SEEK_END)
         printed.seek(max(0, size - 4000))
         output = printed.read().decode(errors="replace")
@@ -92,8 +95,39 @@ def run(command: Sequence[str], *, sample: bool = False, env: Mapping[str, str] 
     )  # fmt: skip
 
 
-def _wait(pid: int, block: bool) -> tuple[int, int, resource.struct_rusage]:
-    return os.wait4(pid, 0 if block else os.WNOHANG)
+def _end(root: int) -> None:
+    """The process, which is not yet waited for, and all it started."""
+    for pid in members(root) if PROC.joinpath("self/stat").exists() else ():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    os.killpg(root, signal.SIGKILL)
+
+
+class _Ending:
+    """Waits for the end of a child without taking it: to the moment where the system can, else to a millisecond."""
+
+    def __init__(self, pid: int) -> None:
+        self._fd: int | None = None
+        if hasattr(os, "pidfd_open"):
+            try:
+                self._fd = os.pidfd_open(pid)
+            except OSError:  # forbidden, or an old kernel
+                pass
+
+    def wait(self, seconds: float) -> None:
+        if self._fd is None:
+            time.sleep(min(seconds, 0.001))
+        else:
+            select.select([self._fd], [], [], seconds)
+
+    def __enter__(self) -> _Ending:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
 
 
 class _Watch:
@@ -102,11 +136,14 @@ class _Watch:
     def __init__(self, root: int) -> None:
         self._root = root
         self._process = self._tree = self._looks = 0
+        self._next = 0.0
         self._pss = True
 
     def look(self) -> float:
-        """Look once; gives the seconds to wait before the next."""
+        """Look once, or not yet; gives the seconds to wait before the next."""
         start = time.perf_counter()
+        if start < self._next:
+            return self._next - start
         total = 0
         for pid in members(self._root):
             peak, resident, exact = memory_of(pid)
@@ -115,12 +152,16 @@ class _Watch:
             total += resident
         self._tree = max(self._tree, total)
         self._looks += 1
-        return max(INTERVAL, (time.perf_counter() - start) / SHARE)
+        # More often at first, for commands that end soon.
+        pause = max(min(INTERVAL, 0.002 * self._looks), (time.perf_counter() - start) / SHARE)
+        self._next = time.perf_counter() + pause
+        return pause
 
     def memory(self, maxrss: int) -> Memory:
         """``maxrss``: of the command, as the kernel gives it at the end."""
         scale = 1 if sys.platform == "darwin" else 1024
         # A child starts as a copy of this process, and the kernel counts that: only what is more than this one is its own.
+        # So this process stays small: outputs are counted in another.
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         process = max(self._process, maxrss * scale if maxrss > own else 0)
         return Memory(process, max(self._tree, process if self._pss else 0), self._pss, self._looks)

@@ -32,9 +32,10 @@ class Pair:
     """Image files are copied into the output."""
 
     def arguments(self, source: Path, out: Path) -> list[str]:
-        """Of labelglot. The others do not read their output again, so it does not either."""
+        """Of labelglot. The others are told the format and do not read their output again, so neither does it."""
         images = "copy" if self.images else "none"
-        return ["convert", str(source), str(out), "--to", self.target, "--images", images, "--no-verify", "-q"]
+        formats = ["--from", self.input.removesuffix("-images"), "--to", self.target]
+        return ["convert", str(source), str(out), *formats, "--images", images, "--no-verify", "-q"]
 
 
 PAIRS = (
@@ -175,8 +176,8 @@ PEERS = (
     Peer(
         "datumaro", "datumaro==1.13.12",
         {
-            "coco-yolo": _datumaro("coco", "yolo_ultralytics"), "coco-voc": _datumaro("coco", "voc_detection"),
-            "coco-cvat-images": _datumaro("coco", "cvat"), "coco-coco": _datumaro("coco", "coco_instances"),
+            "coco-yolo": _datumaro("coco_instances", "yolo"), "coco-voc": _datumaro("coco_instances", "voc_detection"),
+            "coco-cvat-images": _datumaro("coco_instances", "cvat"), "coco-coco": _datumaro("coco_instances", "coco_instances"),
             "voc-coco": _datumaro("voc_detection", "coco_instances"), "yolo-coco": _datumaro("yolo", "coco_instances"),
         },
         program="python", optional=True,

@@ -33,7 +33,8 @@ from benchmarks.peers import GROWTH, PAIRS, PEERS, NotInstalled, Pair, Peer, Sou
 FULL = 118_000
 GROWTH_SIZES = (20_000, FULL, 250_000)
 OURS, FLOOR = "labelglot", "floor"
-MARKERS = ("<!-- benchmarks: begin -->", "<!-- benchmarks: end -->")
+MARKER = "<!-- {name}: {end} -->"
+"""Before and after a table in a page; the name is ``benchmarks`` or ``growth``, the end ``begin`` or ``end``."""
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Bench:
     def rows(self, pair: Pair, images: int) -> list[Row]:
         """A row for each converter that has the pair, labelglot second to last and the floor last."""
         say(f"{pair.id}, {images:,} images: input")
-        source = Source(self._inputs.folder(pair.input, images), self._inputs.names(images))
+        source = Source(self._inputs.folder(pair.input, images), self._inputs.names())
         commands: dict[str, Command] = {}
         rows: dict[str, Row] = {}
         for peer, bin_ in self._peers:
@@ -119,8 +120,8 @@ class Bench:
         else:
             try:
                 row.counts, row.bytes = outputs.count(pair.target, out), size(out)
-            except (ValueError, LookupError, OSError) as error:
-                row.remarks.insert(0, f"FAILED: its output cannot be read: {error!r}")
+            except ValueError as error:
+                row.remarks.insert(0, f"FAILED: its output cannot be read: {error}")
         say(f"  {row.tool}: {row.remarks[0] if row.counts is None else f'{done.wall:.1f} s with sampling'}")
         if keep is not None and out.exists():
             remove(keep)
@@ -210,17 +211,18 @@ def machine() -> dict[str, object]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "date": date.today().isoformat(), "cpu": cpu or platform.processor(), "cores": cores, "memory": memory,
-        "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(), OURS: version("labelglot-core"),
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}", "python": platform.python_version(), OURS: version("labelglot-core"),
         "load at the start": f"{os.getloadavg()[0]:.1f}",
     }  # fmt: skip
 
 
-def fill(page: Path, text: str) -> None:
-    """Put the text between the two markers of the page."""
-    before, first, rest = page.read_text(encoding="utf-8").partition(MARKERS[0])
-    _, second, after = rest.partition(MARKERS[1])
+def fill(page: Path, name: str, text: str) -> None:
+    """Put the text between the two markers of that name in the page."""
+    begin, end = (MARKER.format(name=name, end=each) for each in ("begin", "end"))
+    before, first, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, second, after = rest.partition(end)
     if not first or not second:
-        raise SystemExit(f"{page}: has no two lines {MARKERS[0]} and {MARKERS[1]}")
+        raise SystemExit(f"{page}: lacks the lines {begin} and {end}")
     page.write_text(f"{before}{first}\n{text}\n{second}{after}", encoding="utf-8")
 
 
@@ -257,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--growth", action="store_true", help=f"{' and '.join(GROWTH)} at three sizes, instead of the table")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for one run (default 1800)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers")
-    parser.add_argument("--markdown", type=Path, metavar="PAGE", help=f"also put the table into this page, between {' and '.join(MARKERS)}")
+    parser.add_argument("--markdown", type=Path, metavar="PAGE", help="also put the table into this page, between its markers")
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelglot-benchmarks"
     parser.add_argument("--cache", type=Path, default=default, help="where data, environments and outputs are (default %(default)s)")
     parser.add_argument("--peer-env", type=Path, metavar="DIR", help="use the environments DIR/PEER instead of installing any")
@@ -285,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found = {"machine": facts, "runs": runs, "not_installed": bench.failed, "rows": [{**asdict(row), "wall": row.wall, "cpu": row.cpu} for row in rows]}
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if options.markdown:
-        fill(options.markdown, text)
+        fill(options.markdown, "growth" if options.growth else "benchmarks", text)
 
 
 if __name__ == "__main__":

@@ -134,8 +134,14 @@ def test_what_is_dropped_is_said():
     assert Counts(10, 50, 40, 10).missing(best) == ""
     assert Counts(8, 50, 0, 10).missing(best) == "2 images, all polygons"
     rows = [run.Row("p", 10, name, counts=counts) for name, counts in (("a", best), ("b", Counts(10, 50, 0, 0)), ("c", None))]
-    run.compare(rows)
+    run.compare(rows, Counts(12, 50, 40, 10))  # two images that no output has
     assert [row.remarks for row in rows] == [[], ["DROPS all polygons, all image bytes"], []]
+
+
+def test_more_than_there_was_is_said_and_is_no_measure_for_the_others():
+    rows = [run.Row("p", 10, name, counts=counts) for name, counts in (("a", Counts(10, 100, 50)), ("b", Counts(10, 50, 50)))]
+    run.compare(rows, Counts(10, 50, 50))
+    assert [row.remarks for row in rows] == [["ADDS 50 objects"], []]
 
 
 def test_every_peer_has_pairs_and_commands(tmp_path):

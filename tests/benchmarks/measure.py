@@ -202,12 +202,9 @@ def memory_of(pid: int) -> tuple[int, int, bool]:
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return peak, int(line.split()[1]) * 1024, True
-    except (FileNotFoundError, ProcessLookupError):
-        return (peak, resident, False) if _alive(pid) else (peak, 0, True)
-    except OSError:
-        pass
+    except ProcessLookupError:
+        return peak, 0, True  # ended between two files
+    except OSError:  # forbidden, or the kernel has no such file, or the process has ended and was waited for
+        if not (PROC / str(pid)).exists():
+            return peak, 0, True
     return peak, resident, False
-
-
-def _alive(pid: int) -> bool:
-    return (PROC / str(pid)).exists()

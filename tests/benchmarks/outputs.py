@@ -8,8 +8,8 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 
@@ -26,9 +26,18 @@ class Counts:
     def missing(self, best: Counts) -> str:
         """What another has and this has not, in words; empty if nothing."""
         return ", ".join(
-            f"{'all' if not have else f'{other - have:,}'} {name.replace('_', ' ')}"
+            f"{f'{other - have:,}' if have else 'all'} {name.replace('_', ' ')}"
             for (name, have), other in zip(asdict(self).items(), asdict(best).values(), strict=True) if have < other
         )  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.images:,} / {self.objects:,} / {self.polygons:,}"
+
+    @classmethod
+    def best(cls, outputs: Iterable[Counts], source: Counts) -> Counts:
+        """What the target can hold of the source, as far as any of the outputs shows it."""
+        columns = zip(*(asdict(each).values() for each in (cls(), *outputs)), strict=True)
+        return cls(*(min(most, there) for most, there in zip(map(max, columns), asdict(source).values(), strict=True)))
 
 
 def count(kind: str, path: Path) -> Counts:
@@ -81,6 +90,10 @@ def _coco(path: Path) -> Counts:
     found = json.loads(file.read_bytes())
     objects = found["annotations"]
     return Counts(len(found["images"]), len(objects), sum(bool(each.get("segmentation")) for each in objects))
+
+
+def _voc_images(path: Path) -> Counts:
+    return replace(_voc(path), image_bytes=sum(1 for _ in _files(path, ".jpg")))
 
 
 def _tfrecord(path: Path) -> Counts:
@@ -142,6 +155,7 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 
 COUNTERS: Mapping[str, Callable[[Path], Counts]] = {
     "yolo": _yolo, "voc": _voc, "tfod-csv": _tfod, "cvat-images": _cvat, "createml": _createml, "coco": _coco, "tfrecord": _tfrecord,
+    "voc-images": _voc_images,
 }  # fmt: skip
 
 

@@ -107,7 +107,7 @@ class Bench:
                 if rows[tool].counts is not None:
                     self._timed(rows[tool], command, pair, f"{turn + 1}/{self._runs}")
         remove(self._out)
-        compare(rows.values())
+        compare(rows.values(), outputs.count(pair.input, source.folder))
         return list(rows.values())
 
     def _first(self, row: Row, command: Command, pair: Pair, keep: Path | None = None) -> None:
@@ -148,14 +148,15 @@ class Bench:
         return out
 
 
-def compare(rows: Iterable[Row]) -> None:
-    """Remark what a converter has dropped that another kept."""
-    counted = [row.counts for row in rows if row.counts is not None]
-    if not counted:
-        return
-    best = outputs.Counts(*(max(column) for column in zip(*(asdict(each).values() for each in counted), strict=True)))
+def compare(rows: Iterable[Row], source: outputs.Counts) -> None:
+    """Remark what a converter has dropped that another kept, and what it has that the source has not."""
+    best = outputs.Counts.best((row.counts for row in rows if row.counts is not None), source)
     for row in rows:
-        if row.counts is not None and (missing := row.counts.missing(best)):
+        if row.counts is None:
+            continue
+        if extra := source.missing(row.counts):
+            row.remarks.insert(0, f"ADDS {extra}")
+        if missing := row.counts.missing(best):
             row.remarks.insert(0, f"DROPS {missing}")
 
 
@@ -168,8 +169,8 @@ def reason(done: measure.Measured) -> str:
 def markdown(rows: Sequence[Row]) -> str:
     """The table: who took how long, and how many times as long as labelglot."""
     lines = [
-        "| pair | images | tool | wall, median s | spread | CPU s | largest process, MB | all processes, MB | output, MB | × labelglot | remarks |",
-        "|---|--:|---|--:|--:|--:|--:|--:|--:|--:|---|",
+        "| pair | images | tool | wall, median s | spread | CPU s | largest process, MB | all processes, MB | output, MB | × labelglot | images / objects / polygons in it | remarks |",
+        "|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     ours = {(row.pair, row.images): row.wall for row in rows if row.tool == OURS}
     for row in rows:
@@ -181,7 +182,7 @@ def markdown(rows: Sequence[Row]) -> str:
         cells = [
             row.pair, f"{row.images:,}", f"**{OURS}**" if row.tool == OURS else row.tool, seconds(row.wall), spread, seconds(row.cpu),
             "" if memory is None else f"{memory.process / 1e6:,.0f}", tree, f"{row.bytes / 1e6:,.1f}" if row.bytes else "", ratio,
-            "; ".join(row.remarks).replace("|", "\\|"),
+            str(row.counts or ""), "; ".join(row.remarks).replace("|", "\\|"),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

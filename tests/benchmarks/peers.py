@@ -181,6 +181,7 @@ PEERS = (
             "voc-coco": _datumaro("voc_detection", "coco_instances"), "yolo-coco": _datumaro("yolo", "coco_instances"),
         },
         program="python", optional=True,
+        notes={"coco-cvat-images": "a box and a polygon for each object, as two shapes"},
     ),
 )  # fmt: skip
 

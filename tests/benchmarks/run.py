@@ -177,7 +177,7 @@ def markdown(rows: Sequence[Row]) -> str:
         base = ours.get((row.pair, row.images))
         ratio = "" if row.wall is None or not base or row.tool == OURS else f"{row.wall / base:.2f}"
         spread = f"{min(row.walls):.2f}–{max(row.walls):.2f}" if row.walls else ""
-        memory = row.memory
+        memory = row.memory if row.memory and row.memory.process else None  # it ended before anyone could look
         tree = "" if memory is None else f"{memory.tree / 1e6:,.0f}{'' if memory.pss else ' (RSS)'}"
         cells = [
             row.pair, f"{row.images:,}", f"**{OURS}**" if row.tool == OURS else row.tool, seconds(row.wall), spread, seconds(row.cpu),

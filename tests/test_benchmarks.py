@@ -138,6 +138,16 @@ def test_what_is_dropped_is_said():
     assert [row.remarks for row in rows] == [[], ["DROPS all polygons, all image bytes"], []]
 
 
+def test_outputs_are_counted(tmp_path):
+    path = tmp_path / "a.json"
+    shapes = [{"segmentation": []}, {"segmentation": [[1, 2, 3, 4, 5, 6]]}, {}, {"segmentation": None}, {"segmentation": {"counts": "a"}}]
+    path.write_text(json.dumps({"images": [{"id": 1}], "annotations": shapes}, indent=1))
+    assert outputs.count("coco", path) == Counts(1, 5, 2)
+    path.write_text("{")
+    with pytest.raises(ValueError):
+        outputs.count("coco", path)
+
+
 def test_more_than_there_was_is_said_and_is_no_measure_for_the_others():
     rows = [run.Row("p", 10, name, counts=counts) for name, counts in (("a", Counts(10, 100, 50)), ("b", Counts(10, 50, 50)))]
     run.compare(rows, Counts(10, 50, 50))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -84,12 +86,21 @@ def _createml(path: Path) -> Counts:
     return Counts(len(images), sum(len(each["annotations"]) for each in images))
 
 
+class _Object(msgspec.Struct, gc=False):
+    segmentation: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Coco(msgspec.Struct):
+    images: list[msgspec.Raw]
+    annotations: list[_Object]
+
+
 def _coco(path: Path) -> Counts:
     """One document, or the largest of a folder."""
     file = path if path.is_file() else max(_files(path, ".json"), key=lambda each: each.stat().st_size)
-    found = json.loads(file.read_bytes())
-    objects = found["annotations"]
-    return Counts(len(found["images"]), len(objects), sum(bool(each.get("segmentation")) for each in objects))
+    found = msgspec.json.decode(file.read_bytes(), type=_Coco)
+    empty = (b"", b"[]", b"null")
+    return Counts(len(found.images), len(found.annotations), sum(bytes(each.segmentation).strip() not in empty for each in found.annotations))
 
 
 def _voc_images(path: Path) -> Counts:

@@ -43,6 +43,12 @@ def test_a_box_in_each_spelling(spelling, numbers):
     assert Convention(**spelling).read_box(numbers, SIZE) == pytest.approx(BOX)
 
 
+def test_a_copy_forgets_what_followed_from_the_old_fields():
+    exact = Convention()
+    assert exact.write_box((0.4, 1.6, 2.25, 3.5), None) == (0.4, 1.6, 2.25, 3.5)
+    assert exact.replace(integer=True).write_box((0.4, 1.6, 2.25, 3.5), None) == (0, 2, 2, 4)
+
+
 @given(convention, st.tuples(value, value, value, value))
 def test_every_box_reads_back(spelling, box):
     assert spelling.read_box(spelling.write_box(box, SIZE), SIZE) == pytest.approx(box, abs=1e-9)

@@ -144,11 +144,15 @@ def _read(
     return dataset
 
 
+NO_SPLITS = "no-splits"
+"""Mark in a target whose folders only look like splits."""
+
+
 def split_folders(source: Source) -> tuple[str, ...]:
     """The folders at the top of a source if they are splits: each one some kind of train, val or test, nothing beside
     them but a README. Formats without splits are written and read this way, one dataset per folder.
     """
-    if source.focus is not None:
+    if source.focus is not None or source.marked(NO_SPLITS):
         return ()
     tops: dict[str, None] = {}
     for path in source.files():
@@ -282,6 +286,8 @@ def write(
             for folder, streams in spooled.folders(prepared.folders):
                 for file in writer.assemble(context, Pieces(streams)):
                     place.write(under(folder, file.path), file.data)
+            if prepared.plain and place.single is None:
+                place.write(f".labelglot/{NO_SPLITS}", b"The folders here are parts of names of images, not splits.\n")
             if verify or (verify is None and _is_small(report)):
                 _verify(place, job, prepared.work, chosen, report, registry)
     events.finished(report)
@@ -391,7 +397,7 @@ def _target(target: Any, overwrite: bool, writer: Format, registry: Registry) ->
 
 
 class Prepared(NamedTuple):
-    """Everything decided before the first sample is encoded. ``folders``: one folder per split (see ``plan_names``)."""
+    """Everything decided before the first sample is encoded. ``folders``, ``plain``: see ``Names``."""
 
     context: WriteContext
     holds: Holds
@@ -399,6 +405,7 @@ class Prepared(NamedTuple):
     work: list[Work]
     labels: LabelPlan
     folders: bool
+    plain: bool
 
 
 def prepare(
@@ -451,7 +458,7 @@ def prepare(
         if survey.numbers:
             number += sum(survey.numbers[place : place + len(part)])
             place += len(part)
-    return Prepared(context, names.holds, plan, work, labels, names.folders)
+    return Prepared(context, names.holds, plan, work, labels, names.folders, names.plain)
 
 
 TABLES = frozenset({".csv", ".tsv"})

@@ -152,7 +152,8 @@ class Names(NamedTuple):
     """Paths that change (by sample key), splits in use in order of first appearance, and how sample ids are assigned.
 
     ``holds``: what the target holds once splits are folders (see :func:`with_split_folders`).
-    ``folders``: the target gets one folder per split, each a dataset of its own.
+    ``folders``: the target gets one folder per split, each a dataset of its own. ``plain``: it has only folders that could
+    be taken for splits, and are none.
     """
 
     paths: dict[str, str]
@@ -161,6 +162,7 @@ class Names(NamedTuple):
     renumber: bool
     holds: Holds
     folders: bool
+    plain: bool
 
 
 def with_split_folders(holds: Holds) -> Holds:
@@ -240,6 +242,7 @@ def plan_names(
     splits: dict[str | None, None] = {}
     seen: set[tuple[str | None, Id]] = set()
     highest, renumber = 0, False
+    only_roles = bool(listed)
     lost_splits = holds.splits == "none" and holds.naming.folders
     first: dict[tuple[str, ...], str | None] = {}
     for ordinal, (key, path, written, id_, label) in enumerate(listed):
@@ -260,9 +263,12 @@ def plan_names(
         given = names.assign(wanted, split, ordinal)
         if given != path:
             paths[key] = given
+        top, slash, _ = given.partition("/")
+        only_roles &= bool(slash) and split_role(top) is not None
         if id_ is not None:
             renumber |= (split, id_) in seen
             seen.add((split, id_))
             if isinstance(id_, int):
                 highest = max(highest, id_)
-    return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders)
+    plain = only_roles and holds.splits == "none" and not split_folders
+    return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders, plain)

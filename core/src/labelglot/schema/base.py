@@ -26,7 +26,10 @@ class Frozen(BaseModel):
 
     def replace(self, **changes: object) -> Self:
         """Copy with some fields replaced. Nothing is validated again."""
-        return self.model_copy(update=changes)
+        copy = self.model_copy(update=changes)
+        for cached in copy.__dict__.keys() - type(self).model_fields.keys():
+            del copy.__dict__[cached]  # worked out from the old fields
+        return copy
 
     @classmethod
     def trusted(cls, **values: Any) -> Self:

@@ -112,6 +112,14 @@ class Source:
     def exists(self, path: str) -> bool:
         return path in self._known
 
+    def marked(self, mark: str) -> bool:
+        """Whether labelglot left a mark here: a file in its own folder, which no reader sees."""
+        try:
+            self._open(f".labelglot/{mark}").close()
+        except (OSError, KeyError, RuntimeError, NotImplementedError, SourceError, UnsafePath, *DAMAGED):
+            return False
+        return True
+
     def open(self, path: str) -> BinaryIO:
         """The bytes of a file. Raises :class:`SourceError` if it is not there."""
         try:

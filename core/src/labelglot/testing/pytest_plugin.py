@@ -28,8 +28,12 @@ def pytest_configure(config: Any) -> None:
     from hypothesis import HealthCheck, settings
 
     examples = int(os.environ.get("LABELGLOT_EXAMPLES", "30"))
-    settings.register_profile("labelglot", deadline=None, max_examples=examples, suppress_health_check=list(HealthCheck))
-    settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=list(HealthCheck))
+    calm = list(HealthCheck)
+    settings.register_profile(
+        "labelglot", deadline=None, max_examples=examples, suppress_health_check=calm, derandomize=True
+    )
+    settings.register_profile("search", deadline=None, max_examples=examples, suppress_health_check=calm)
+    settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=calm)
     settings.load_profile(os.environ.get("LABELGLOT_PROFILE", "labelglot"))
     _shrink_briefly()
     only = config.getoption("--labelglot-only")

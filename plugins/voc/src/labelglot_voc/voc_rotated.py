@@ -73,7 +73,7 @@ class VocRotated(PerImage):
         labels=LabelHolds(names=rf"(?={LINE}\Z){XML_TEXT}"),
         flags={name: kinds for name, kinds in VOC_FLAGS.items() if name != "occluded"},
         defaults={name: value for name, value in VOC_DEFAULTS.items() if name != "occluded"},
-        uri=True,
+        uri="location",
         naming=Naming(unique="stem", pattern=PATH),
         extra=frozenset({CODE}),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labelglot.cli.options import From, ImageDir, Json, ReadOptions, Source, To, Workers, WriteOptions
+from labelglot.cli.options import From, ImageDir, Json, Memory, ReadOptions, Source, To, Workers, WriteOptions
 from labelglot.cli.session import DONE, SKIPPED, Session, failure
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def command(
         bool, typer.Option("--resume", help="Go on where the same conversion was killed; finished parts are checked, not redone.")
     ] = False,
     workers: Workers = None,
+    memory: Memory = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show nothing but errors.")] = False,
     json: Json = False,
 ) -> None:
@@ -76,10 +77,13 @@ def command(
 
     DST is complete or absent: it appears when everything is written, and an existing one needs --overwrite.
     """
+    from labelglot.memory import parse_size
+
     session: Session = context.obj
     screen = session.speak(json, quiet)
     writer = session.format(to)
     reader = None if from_ is None else session.format(from_)
+    limit = None if memory is None else parse_size(memory)
     options, read_options = session.pairs(option), session.pairs(from_option)
     place, log = _report_place(report), _report_place(fix_log)
 
@@ -100,7 +104,7 @@ def command(
                 source, target, to=writer, format=reader, options=options, read_options=read_options,
                 images=images.value, image_dir=image_dir, strict=strict, lossless=lossless, overwrite=overwrite,
                 workers=workers, registry=session.registry, report=collected, cancel=session.cancel,
-                fix=fix or fix_log is not None, unfix=undo, verify=verify, resume=resume,
+                fix=fix or fix_log is not None, unfix=undo, verify=verify, resume=resume, memory=limit,
             )  # fmt: skip
     except LabelglotError as error:
         facts = {"source": source, "target": target, "to": writer.id, **collected.to_dict()}

@@ -26,6 +26,12 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, metavar="N", help="Number of processes; by default as many as it pays to have."),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="SIZE", help="What reading may take, as 800M or 2G; by default what the machine has free."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON on stdout, and nothing else there.")]
 
 

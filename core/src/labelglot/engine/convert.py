@@ -93,11 +93,16 @@ def read(
     image_dir: Any = None,
     registry: Registry | None = None,
     report: Report | None = None,
+    memory: int | None = None,
 ) -> Dataset:
-    """Open a dataset in any format, lazily. Problems that are seen at once go to ``report``."""
+    """Open a dataset in any format, lazily. Problems that are seen at once go to ``report``.
+
+    ``memory``: bytes that reading may take, ``None`` for what the machine has free. Readers that can read a large
+    document piece by piece do so if it does not fit.
+    """
     registry = registry or default_registry()
     source = resolve_source(where, registry)
-    return _read(source, _format(source, format, registry), options, image_dir, registry, report or Report())
+    return _read(source, _format(source, format, registry), options, image_dir, registry, report or Report(), memory=memory)
 
 
 def _format(source: Source, format: str | Format | None, registry: Registry) -> Format:
@@ -118,6 +123,7 @@ def _read(
     registry: Registry,
     report: Report,
     wanted: Holds | None = None,
+    memory: int | None = None,
 ) -> Dataset:
     from labelglot.formats.base import ReadContext
 
@@ -125,14 +131,14 @@ def _read(
     folders = split_folders(source) if format.holds.splits == "none" else ()
     if folders:
         parts = [
-            (split, format.read(ReadContext(source.below(split), chosen, report, wanted)))
+            (split, format.read(ReadContext(source.below(split), chosen, report, wanted, memory)))
             for split in folders
         ]
         dataset = join_splits(parts)
         if format.holds.labels.order == "sorted":
             dataset = dataset.replace(labels=sorted(dataset.labels, key=lambda label: label.name))
     else:
-        dataset = format.read(ReadContext(source, chosen, report, wanted))
+        dataset = format.read(ReadContext(source, chosen, report, wanted, memory))
     for name, reason in source.refused:
         report.problem(
             "path.unsafe", f"{name!r} is not read: {reason}", source.where, severity="error", action="skipped"
@@ -189,6 +195,7 @@ def convert(
     unfix: Sequence[Fix] | None = None,
     verify: bool | None = None,
     resume: bool = False,
+    memory: int | None = None,
 ) -> Conversion:
     """Convert ``source`` (anything :func:`read` takes) into ``target`` and return what happened.
 
@@ -196,7 +203,8 @@ def convert(
     :class:`LossRefused` and ``strict`` :class:`StrictError` before anything appears at the target; what was found
     until then is in ``report``, if one is given. ``fix`` applies the safe fixes (see :mod:`labelglot.checking`), each of
     which is in ``report.fixes``; ``unfix`` takes those of an earlier conversion back. ``verify``: see :func:`write`.
-    ``resume``: go on where the same conversion was killed, if it was (see :mod:`labelglot.engine.journal`).
+    ``resume``: go on where the same conversion was killed, if it was (see :mod:`labelglot.engine.journal`). ``memory``:
+    see :func:`read`.
     """
     registry = registry or default_registry()
     opened = resolve_source(source, registry)
@@ -206,7 +214,7 @@ def convert(
     wanted = None
     if not fix and unfix is None:
         wanted = writer.holds_with(parse_options(writer.WriteOptions, options or {}, f"{writer.id} writer"))
-    dataset = _read(opened, read_format, read_options, image_dir, registry, report, wanted)
+    dataset = _read(opened, read_format, read_options, image_dir, registry, report, wanted, memory)
     if unfix is not None:
         from labelglot.checking.fixes import undo_fixes
 

@@ -184,6 +184,12 @@ class WriteContext:
         return self.single if alone and self.single is not None else path
 
 
+ALWAYS_FITS = 32 << 20
+"""Bytes of documents that are held without asking how much memory there is."""
+
+GROWTH = 4
+"""How many times the size of a document its records take at the most, with all that is made of them."""
+
 UNREAD = Polygon(parts=(((),),))
 """A polygon that was there, and was not read because the target has no use for it (see ``ReadContext.wanted``)."""
 
@@ -204,10 +210,13 @@ class ReadContext:
 
     ``wanted``: what the target of a conversion can hold, ``None`` if everything may be asked for. A reader may spare
     itself what nothing there can use, as long as it still says that it was there: :data:`UNREAD` in place of a polygon.
+    ``memory``: bytes a reader may take, ``None`` for what the machine has; see :meth:`fits`.
     """
 
-    def __init__(self, source: Source, options: Any, report: Report, wanted: Holds | None = None) -> None:
-        self.source, self.options, self.report, self.wanted = source, options, report, wanted
+    def __init__(
+        self, source: Source, options: Any, report: Report, wanted: Holds | None = None, memory: int | None = None
+    ) -> None:
+        self.source, self.options, self.report, self.wanted, self.memory = source, options, report, wanted, memory
         self._refused: set[tuple[str, ...]] = set()
         self._addresses: dict[str, str] | None = None
         self._root: str | None = None
@@ -218,7 +227,7 @@ class ReadContext:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("source", "options", "wanted", "_refused", "_addresses", "_root", "_prefix")
+        kept = ("source", "options", "wanted", "memory", "_refused", "_addresses", "_root", "_prefix")
         return {**{name: self.__dict__[name] for name in kept}, "report": Report()}
 
     def wants_outlines(self) -> bool:
@@ -228,6 +237,17 @@ class ReadContext:
     def wants_extra(self, owner: str) -> bool:
         """Whether the target writes back what only ``owner`` knows."""
         return self.wanted is None or self.wanted.extra == "any" or owner in self.wanted.extra
+
+    def fits(self, size: int) -> bool:
+        """Whether documents of so many bytes can be held with all their records; a reader that has a way to do with less
+        memory takes it if not.
+        """
+        if size < ALWAYS_FITS and self.memory is None:
+            return True
+        from labelglot.memory import available_memory
+
+        memory = available_memory() if self.memory is None else self.memory
+        return memory is None or size * GROWTH <= memory
 
     def once(self, make: Callable[[ReadContext], T]) -> T:
         """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""

@@ -361,6 +361,8 @@ class TarTarget(LocalTarget):
             info.size = spool.tell()
             spool.seek(0)
             self._tar.addfile(info, spool)
+        # They are only kept for those who ask what is in it.
+        self._tar.members.clear()  # type: ignore[attr-defined]
 
     def written(self) -> Source | None:
         self._close()

@@ -6,8 +6,9 @@ stored areas, unknown fields. Annotations stay encoded until a sample is asked f
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -56,7 +57,9 @@ _IMAGE = ("id", "file_name", "width", "height", "uri")
 _CATEGORY = ("id", "name")
 
 
-class _Image(msgspec.Struct, gc=False):
+class Image(msgspec.Struct, gc=False):
+    """What names an image, and its size."""
+
     id: int | str | None = None
     file_name: str | None = None
     width: int | float | None = None
@@ -72,7 +75,9 @@ class _Image(msgspec.Struct, gc=False):
         return "/".join(self.coco_url.rsplit("/", 2)[-2:]) if "://" in self.coco_url else None
 
 
-class _Key(msgspec.Struct, gc=False):
+class Key(msgspec.Struct, gc=False):
+    """What an annotation belongs to."""
+
     image_id: int | str | None = None
     id: int | str | None = None
 
@@ -184,6 +189,65 @@ class Coco(Format):
         return best
 
     def read(self, context: ReadContext) -> Dataset:
+        found = self._documents(context)
+        if context.fits(sum(_length(context.source, path) for path, _ in found)):
+            return self._read_small(context, found)
+        import sqlite3
+
+        try:
+            return self._read_large(context, found)
+        except (OSError, sqlite3.Error) as error:
+            message = f"its index cannot be written: {error}"
+            raise LabelglotError(message, context.source.where, "check free space for temporary files") from error
+
+    def _read_large(self, context: ReadContext, listed: Sequence[tuple[str, str | None]]) -> Dataset:
+        """The same without holding the documents: see :mod:`labelglot_coco.large`."""
+        from labelglot.wire.json_large import Parts, scan_fields
+
+        from labelglot_coco.large import Index, Stored
+
+        index = Index()
+        opened: list[Opened] = []
+        tables: list[Sequence[Label]] = []
+        info: Info | None = None
+        for path, split in listed:
+            try:
+                top = scan_fields(context.source, path, ("images", "annotations"), index.scratch)
+                fields = {name: value for name, value in top.items() if not isinstance(value, Parts)}
+                images, annotations = top.get("images"), top.get("annotations")
+                if images is None and annotations is None:
+                    raise LabelglotError("it has neither images nor annotations", path)
+                labels = self._labels(fields.get("categories"), path, context.report)
+                for name in ("images", "annotations"):
+                    if name in fields:
+                        json.load_parts(fields[name], f"{path}#{name}")
+                lists = [value if isinstance(value, Parts) else None for value in (images, annotations)]
+                grouped = index.group(path, split, lists[0], lists[1], context.report)
+            except LabelglotError as error:
+                _unreadable(error, path, context.report)
+                continue
+            tables.append(labels)
+            labelled = annotations is not None
+            opened.append(
+                Opened(
+                    path, split, _classes(labels), labelled, grouped.repeated, grouped.numbered, grouped.images,
+                    grouped.categories,
+                )
+            )
+            info = info or self._info(fields, path)
+        if not opened:
+            raise LabelglotError("no COCO document in it can be read", context.source.where)
+        index.close()
+        around = [(document.path.rpartition("/")[0], image_folders(document.path, document.split)) for document in opened]
+        context.reserve((around[number][0], name, around[number][1]) for number, name in index.names())
+        records = Stored(index, 0, index.length)
+        table = self._table(merge_labels(tables), records, context)
+        decoder = self._decoder(context, opened, index.repeated())
+        merged = len(records) < sum(document.images for document in opened)
+        entries = _Entries(self, index)
+        return Dataset(Records(records, decoder, entries, None if merged else self._overview(opened)), table, info)
+
+    def _read_small(self, context: ReadContext, listed: Sequence[tuple[str, str | None]]) -> Dataset:
         opened: list[Opened] = []
         records: list[Record] = []
         entries: list[IndexEntry] = []
@@ -191,7 +255,7 @@ class Coco(Format):
         info: Info | None = None
         by_key: dict[str, int] = {}
         named: list[tuple[str, str, Sequence[str]]] = []
-        for path, split in self._documents(context):
+        for path, split in listed:
             try:
                 top = json.load_fields(context.source.read(path), path)
                 if "images" not in top and "annotations" not in top:
@@ -199,9 +263,7 @@ class Coco(Format):
                 labels = self._labels(top.get("categories"), path, context.report)
                 found, document = _group(top, path, split, labels, len(opened), context.report)
             except LabelglotError as error:
-                context.report.problem(
-                    "coco.document", str(error), error.place or path, severity="error", action="skipped"
-                )
+                _unreadable(error, path, context.report)
                 continue
             opened.append(document)
             tables.append(labels)
@@ -390,6 +452,23 @@ class CocoKeypoints(Coco):
     )
 
 
+def _classes(labels: Sequence[Label]) -> Classes:
+    ids = {label.id: label.key for label in labels if label.id is not None}
+    counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
+    return Classes(ids, counts)
+
+
+def _unreadable(error: LabelglotError, path: str, report: Report) -> None:
+    report.problem("coco.document", str(error), error.place or path, severity="error", action="skipped")
+
+
+def _length(source: Source, path: str) -> int:
+    try:
+        return source.size(path)
+    except (LabelglotError, OSError, KeyError):
+        return 0
+
+
 def _named(path: str, task: str) -> bool:
     return path.rpartition("/")[2].startswith(f"{task}_")
 
@@ -399,22 +478,17 @@ def _group(
 ) -> tuple[list[tuple[Record, IndexEntry]], Opened]:
     """One record per image, with the annotations that name it, in document order."""
     raws = json.load_parts(top["images"], f"{path}#images") if "images" in top else []
-    images = json.load_items(top.get("images"), _Image, f"{path}#images", report, "coco.image")
+    images = json.load_items(top.get("images"), Image, f"{path}#images", report, "coco.image")
     order: dict[int | str, int] = {}
     for position, image in enumerate(images):
         if image is None:
             continue
         place = f"{path}#images[{position}]"
         if image.id is None or not image.name:
-            missing = "id" if image.id is None else "file_name"
-            report.problem("coco.image", f"an image without {missing}", place, severity="error", action="skipped")
+            incomplete(image, place, report)
         elif image.id in order:
-            message = f"image id {image.id!r} is given twice"
             first = images[order[image.id]]
-            if first is not None and first.name == image.name:
-                report.problem("coco.image-id", message, f"{place}.id", severity="info", action="taken for one image")
-            else:
-                report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
+            given_twice(image, first is not None and first.name == image.name, place, report)
         else:
             order[image.id] = position
     members: dict[int | str, Sequence[int]] = {id_: [] for id_ in order}
@@ -435,23 +509,18 @@ def _group(
     for id_, position in order.items():
         image = images[position]
         assert image is not None and image.name is not None
-        name, foreign = _identity(image.name)
+        name, foreign = identity(image.name)
         if foreign is not None:
-            report.problem(
-                "path.unsafe", f"the image is called {foreign!r}, which is no path inside the dataset",
-                f"{path}#images[{position}].file_name", raw=foreign, action=f"called {name}, its own name kept",
-            )  # fmt: skip
+            unsafe(foreign, name, f"{path}#images[{position}]", report)
         mine = members[id_]
         part = Part(number, tuple([parts[i] for i in mine]), mine if type(mine) is array else array("I", mine))
         record = Record(raws[position], image.name, name, (part,))
         entry = IndexEntry(
-            prefix + name, name, splits, _size(image), None, len(mine), None, id_, highest.get(id_, 0)
+            prefix + name, name, splits, image_size_of(image), None, len(mine), None, id_, highest.get(id_, 0)
         )  # fmt: skip
         found.append((record, entry))
-    ids = {label.id: label.key for label in labels if label.id is not None}
-    counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
     return found, Opened(
-        path, split, Classes(ids, counts), "annotations" in top, frozenset(repeated), numbered, len(found),
+        path, split, _classes(labels), "annotations" in top, frozenset(repeated), numbered, len(found),
         None if plain is None else plain.categories,
     )  # fmt: skip
 
@@ -463,7 +532,7 @@ def _group_closely(
     members: dict[int | str, list[int]] = {id_: [] for id_ in order}
     highest: dict[int | str, int] = {}
     repeated: set[int] = set()
-    keys = json.load_items(annotations, _Key, f"{path}#annotations", report, "coco.annotation")
+    keys = json.load_items(annotations, Key, f"{path}#annotations", report, "coco.annotation")
     seen: set[int | str] = set()
     numbered = all(key is not None and key.id == position for position, key in enumerate(keys, 1))
     for position, key in enumerate(keys):
@@ -471,7 +540,7 @@ def _group_closely(
             continue
         listed = members.get(key.image_id) if key.image_id is not None else None
         if listed is None:
-            _dangling(key, f"{path}#annotations[{position}]", report)
+            dangling(key, f"{path}#annotations[{position}]", report)
             continue
         listed.append(position)
         id_ = key.id
@@ -479,10 +548,7 @@ def _group_closely(
             continue
         if id_ in seen:
             repeated.add(position)
-            message = f"annotation id {id_!r} is given twice"
-            report.problem(
-                "coco.annotation-id", message, f"{path}#annotations[{position}].id", object=id_, action="renumbered"
-            )
+            renumbered(key, f"{path}#annotations[{position}]", report)
         else:
             seen.add(id_)
             if isinstance(id_, int) and id_ > highest.get(key.image_id or 0, 0):
@@ -502,12 +568,42 @@ def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
     return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
 
 
-def _dangling(key: _Key, place: str, report: Report) -> None:
+def incomplete(image: Image, place: str, report: Report) -> None:
+    """Report an image that nothing can be made of."""
+    missing = "id" if image.id is None else "file_name"
+    report.problem("coco.image", f"an image without {missing}", place, severity="error", action="skipped")
+
+
+def given_twice(image: Image, same: bool, place: str, report: Report) -> None:
+    """Report an image whose id an earlier one has; ``same``: and its name."""
+    message = f"image id {image.id!r} is given twice"
+    if same:
+        report.problem("coco.image-id", message, f"{place}.id", severity="info", action="taken for one image")
+    else:
+        report.problem("coco.image-id", message, f"{place}.id", severity="error", action="skipped")
+
+
+def renumbered(key: Key, place: str, report: Report) -> None:
+    """Report an annotation whose id an earlier one has."""
+    message = f"annotation id {key.id!r} is given twice"
+    report.problem("coco.annotation-id", message, f"{place}.id", object=key.id, action="renumbered")
+
+
+def unsafe(foreign: str, name: str, place: str, report: Report) -> None:
+    """Report the name of an image that leads out of the dataset."""
+    report.problem(
+        "path.unsafe", f"the image is called {foreign!r}, which is no path inside the dataset", f"{place}.file_name",
+        raw=foreign, action=f"called {name}, its own name kept",
+    )  # fmt: skip
+
+
+def dangling(key: Key, place: str, report: Report) -> None:
+    """Report an annotation of an image that is not listed."""
     message = "an annotation without image_id" if key.image_id is None else f"image {key.image_id!r} is not in images"
     report.problem("coco.image-id", message, place, severity="error", object=key.id, action="skipped")
 
 
-def _identity(file_name: str) -> tuple[str, str | None]:
+def identity(file_name: str) -> tuple[str, str | None]:
     """Path of an image inside the dataset, and the name as written if that is no such path."""
     try:
         if safe_relative(file_name) == file_name:
@@ -517,11 +613,24 @@ def _identity(file_name: str) -> tuple[str, str | None]:
     return next(iter(clean_foreign(file_name)), file_name), file_name
 
 
-def _size(image: _Image) -> tuple[int, int] | None:
+def image_size_of(image: Image) -> tuple[int, int] | None:
+    """Width and height, ``None`` if they are missing or make no sense."""
     width, height = image.width, image.height
+    if any(isinstance(size, float) and not math.isfinite(size) for size in (width, height)):
+        return None
     if not width or not height or width != int(width) or height != int(height) or width < 0 or height < 0:
         return None
     return int(width), int(height)
+
+
+class _Entries:
+    """The cheap index of documents that are not in memory."""
+
+    def __init__(self, format: Coco, index: Callable[[], Iterator[IndexEntry]]) -> None:
+        self.format, self.index = format, index
+
+    def __call__(self) -> Iterator[IndexEntry]:
+        return map(self.format._entry, self.index())
 
 
 class _Index:
@@ -560,10 +669,10 @@ class Decoder:
             self.decode(part, key, annotations, tags, report)
         written = record.name
         extra = {name: value for name, value in values.items() if name not in _IMAGE}
-        size = _size(_Image(width=_number(values.get("width")), height=_number(values.get("height"))))
+        size = image_size_of(Image(width=_number(values.get("width")), height=_number(values.get("height"))))
         if size is None and ("width" in values or "height" in values):
             extra["size"] = [values.get("width"), values.get("height")]
-        uri = values.get("uri") or _identity(written)[1]
+        uri = values.get("uri") or identity(written)[1]
         sample = Sample(
             path=path,
             id=values["id"],

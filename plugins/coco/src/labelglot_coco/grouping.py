@@ -9,12 +9,14 @@ from typing import NamedTuple
 import msgspec
 
 
-class _Key(msgspec.Struct, gc=False):
+class Key(msgspec.Struct, gc=False):
+    """An annotation with whole numbers for ids."""
+
     image_id: int
     id: int
 
 
-class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """An annotation with a class and a box, and nothing besides but an outline."""
 
     image_id: int
@@ -91,8 +93,8 @@ def _columns(annotations: Sequence[msgspec.Raw]) -> tuple[array[int], array[int]
 
     Raises MsgspecError if one has no image or id that is a whole number.
     """
-    plain = msgspec.json.Decoder(list[_Plain])
-    keys = msgspec.json.Decoder(list[_Key])
+    plain = msgspec.json.Decoder(list[Plain])
+    keys = msgspec.json.Decoder(list[Key])
     columns = (array("q"), array("q"), array("q"), array("q"))
     named, ids, categories, crowds = columns
     for start in range(0, len(annotations), BATCH):

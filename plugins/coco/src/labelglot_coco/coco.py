@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -519,9 +520,9 @@ def _identity(file_name: str) -> tuple[str, str | None]:
 
 def _size(image: _Image) -> tuple[int, int] | None:
     width, height = image.width, image.height
-    if not width or not height or width != int(width) or height != int(height) or width < 0 or height < 0:
+    if not width or not height or not (isfinite(width) and isfinite(height)) or min(width, height) < 0:
         return None
-    return int(width), int(height)
+    return (int(width), int(height)) if width == int(width) and height == int(height) else None
 
 
 class _Index:

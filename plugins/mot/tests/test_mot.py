@@ -175,3 +175,10 @@ def test_the_shared_samples():
     found = [a for s in samples for a in s.annotations]
     assert (len(samples), len(found), len({a.track for a in found})) == (2, 5, 4)
     assert [a.box[:2] for a in found] == [(398, 181), (281, 200), (268, 201), (70, 150), (199, 205)]
+
+
+@pytest.mark.parametrize("name", ["Test", "train", "val2017"])
+def test_a_sequence_called_like_a_split_is_none(name):
+    trip = travel(Dataset([Sample(path="img1/000001.jpg", frame=1, sequence=name, annotations=())]), FORMAT)
+    (sample,) = trip.dataset
+    assert (sample.sequence, sample.splits) == (name, ())

@@ -180,3 +180,15 @@ def test_the_shared_working_folder():
     vertices = {p: len(s.annotations[0].shape.parts[0][0]) // 2 for p, s in samples.items() if s.annotations[0].shape}
     assert vertices == {"cat2.jpg": 13, "cat3.jpg": 22, "dog3.jpg": 14}
     assert sorted(s.annotations[0].label for s in samples.values()) == ["Cat"] * 3 + ["Dog"] * 3
+
+
+def test_assigned_ids_are_none_that_are_there():
+    samples = [Sample(path=f"{i}.jpg", id=id_) for i, id_ in enumerate(["3", None, None, "x", "1"])]
+    ids = [sample.id for sample in travel(Dataset(samples), VottJson()).dataset]
+    assert ids == ["3", "5", "6", "x", "1"]
+
+
+def test_a_number_and_a_text_may_not_be_one_id():
+    samples = [Sample(path="a.jpg", id=1), Sample(path="b.jpg", id="1")]
+    found = list(travel(Dataset(samples), VottJson()).dataset)
+    assert [sample.path for sample in found] == ["a.jpg", "b.jpg"] and len({sample.id for sample in found}) == 2

@@ -143,3 +143,13 @@ def test_detection():
     assert confidence(json.dumps(plain).encode()) is None
     for more in ({"difficult": False}, {"kie_linking": []}, {"score": None}, {"shape_type": "rotation", "points": CORNERS}):
         assert confidence(json.dumps({**plain, "shapes": [shape(**more)]}).encode()) == 0.95
+
+
+def test_a_rotated_box_whose_sides_cross_is_written_as_it_is():
+    ring = (0.0, 0.0, 10.0, 10.0, 10.0, 0.0, 0.0, 10.0)
+    sample = Sample(path="a.jpg", size=(20, 20), annotations=(Annotation(label="x", shape=RotatedBox(corners=ring)),))
+    trip = travel(Dataset([sample], ["x"]), FORMAT)
+    assert [s.annotations[0].shape for s in trip.dataset] == [Polygon.of(ring)]
+    assert codes(trip.written) == {"x-anylabeling.corners": 1} and not codes(trip.read)
+    skewed = sample.replace(annotations=(Annotation(label="x", shape=RotatedBox(corners=(0, 0, 9, 1, 12, 8, 1, 9))),))
+    assert list(travel(Dataset([skewed], ["x"]), FORMAT).dataset) == [skewed]

@@ -20,7 +20,7 @@ from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Info, Label, Mask, Polygon, Sample, split_role
-from labelglot.storage import Source, clean_foreign, safe_relative
+from labelglot.storage import Source, clean_foreign, folder_name, safe_relative
 from pydantic import BaseModel, ConfigDict, Field
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
@@ -437,6 +437,12 @@ def set_apart(name: str, taken: set[str]) -> str:
         found = under(folder, f"{number}_{last}")
     taken.add(found)
     return found
+
+
+def sequence_folder(sequence: str) -> str:
+    """The folder of a sequence (:func:`from_folder_name` turns it back); none that would be taken for a split."""
+    name = folder_name(sequence)
+    return name if split_role(name) is None else f"%{ord(name[0]):02X}{name[1:]}"
 
 
 def seen_from(folder: str, name: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from labelglot.errors import UnsafePath
 from labelglot.holds import Holds, Naming
+from labelglot.projection.facts import fit_id
 from labelglot.schema.base import Id
 from labelglot.schema.sample import Sample, order_splits, split_role
 from labelglot.storage.paths import clean_foreign, safe_relative
@@ -240,7 +241,7 @@ def plan_names(
     names = NamePlan(holds.naming)
     paths: dict[str, str] = {}
     splits: dict[str | None, None] = {}
-    seen: set[tuple[str | None, Id]] = set()
+    seen: set[tuple[str | None, Id | None]] = set()
     highest, renumber = 0, False
     only_roles = bool(listed)
     lost_splits = holds.splits == "none" and holds.naming.folders
@@ -266,9 +267,16 @@ def plan_names(
         top, slash, _ = given.partition("/")
         only_roles &= bool(slash) and split_role(top) is not None
         if id_ is not None:
-            renumber |= (split, id_) in seen
-            seen.add((split, id_))
-            if isinstance(id_, int):
-                highest = max(highest, id_)
+            fitted = fit_id(id_, holds.sample_ids)
+            renumber |= fitted is not None and (split, fitted) in seen
+            seen.add((split, fitted))
+            highest = max(highest, number_of(id_))
     plain = only_roles and holds.splits == "none" and not split_folders
     return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders, plain)
+
+
+def number_of(id_: Id) -> int:
+    """The number an assigned id could be taken for; 0 for a text that is none."""
+    if isinstance(id_, int):
+        return id_
+    return int(id_) if id_.isascii() and id_.isdigit() and len(id_) <= 18 else 0

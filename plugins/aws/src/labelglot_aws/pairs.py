@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -45,17 +45,13 @@ class Chosen(NamedTuple):
 
 class _Metadata(msgspec.Struct):
     type: str = ""
-    names: dict[str, Any] = msgspec.field(default={}, name="class-map")
+    names: Any = msgspec.field(default=None, name="class-map")
     name: Any = msgspec.field(default=None, name="class-name")
-    colors: dict[str, Any] = msgspec.field(default={}, name="internal-color-map")
-
-
-class _Numbered(msgspec.Struct):
-    class_id: int | str | None = None
+    colors: Any = msgspec.field(default=None, name="internal-color-map")
 
 
 class _Numbers(msgspec.Struct):
-    annotations: list[_Numbered] = []
+    annotations: list[Any] = []
 
 
 def pairs_of(line: Mapping[str, Any]) -> list[Pair]:
@@ -68,9 +64,13 @@ def pairs_of(line: Mapping[str, Any]) -> list[Pair]:
 
 
 class Attributes:
-    """What a first look at all lines tells: the attributes of each type in order of appearance, and their classes."""
+    """What a first look at all lines tells: the attributes of each type in order of appearance, and their classes.
 
-    def __init__(self) -> None:
+    ``unnamed``: what the class of an image is called that has no name, by its attribute and value.
+    """
+
+    def __init__(self, unnamed: Callable[[str, msgspec.Raw], str]) -> None:
+        self.unnamed = unnamed
         self.types: dict[str, str] = {}
         self.names: dict[str, dict[str, int | None]] = {}
 
@@ -97,17 +97,20 @@ class Attributes:
                 continue
             self.types[attribute] = metadata.type
             known = self.names.setdefault(attribute, {})
-            for number, name in metadata.names.items():
+            names = metadata.names if isinstance(metadata.names, dict) else {}
+            colors = metadata.colors if isinstance(metadata.colors, dict) else {}
+            for number, name in names.items():
                 known.setdefault(str(name), _whole(number))
-            for number, entry in metadata.colors.items():
+            for number, entry in colors.items():
                 if (named := class_of(number, entry)) is not None:
                     known.setdefault(named, _whole(number))
             if metadata.name is not None:
                 known.setdefault(str(metadata.name), _index(fields[attribute]))
-            if metadata.type == BOXES:
-                for one in _numbers(fields[attribute]):
-                    if one.class_id is not None and str(one.class_id) not in metadata.names:
-                        known.setdefault(str(one.class_id), _whole(str(one.class_id)))
+            elif metadata.type == CLASS:
+                known.setdefault(self.unnamed(attribute, fields[attribute]), _index(fields[attribute]))
+            for number in _numbers(metadata.type, fields[attribute]):
+                if number not in names:
+                    known.setdefault(number, _whole(number))
 
     def last(self, *types: str) -> str | None:
         """The last attribute of one of these types."""
@@ -131,11 +134,22 @@ class Attributes:
         return make_labels(Label(key=name, name=name, id=number) for name, number in given.items())
 
 
-def _numbers(value: msgspec.Raw) -> Iterator[_Numbered]:
+def _numbers(kind: str, value: msgspec.Raw) -> Iterator[str]:
+    """The numbers of classes in a value, as texts."""
     try:
-        yield from msgspec.json.decode(value, type=_Numbers).annotations
+        if kind == BOXES:
+            boxes = msgspec.json.decode(value, type=_Numbers).annotations
+            numbers = [box.get("class_id") for box in boxes if isinstance(box, dict)]
+            yield from (str(number) for number in numbers if isinstance(number, int | str))
+        elif kind == CLASSES:
+            yield from map(str, msgspec.json.decode(value, type=list[Any]))
     except _BROKEN:
         return
+
+
+def class_by_value(attribute: str, value: msgspec.Raw) -> str:
+    """A class without name is called like its value."""
+    return str(json.load(bytes(value), attribute))
 
 
 def _whole(text: str) -> int | None:
@@ -147,4 +161,4 @@ def _index(value: msgspec.Raw) -> int | None:
     return _whole(bytes(value).decode("utf-8", "replace").strip('" '))
 
 
-__all__ = ["BOXES", "CLASS", "CLASSES", "IMAGE", "SEGMENTATION", "SUFFIX", "TYPE", "VERIFICATION", "Attributes", "Chosen", "Pair", "pairs_of"]
+__all__ = ["BOXES", "CLASS", "CLASSES", "IMAGE", "SEGMENTATION", "SUFFIX", "TYPE", "VERIFICATION", "Attributes", "Chosen", "Pair", "class_by_value", "pairs_of"]

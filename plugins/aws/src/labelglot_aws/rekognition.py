@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from labelglot.plugin import (
     AddressReadOptions,
     Holds,
@@ -69,6 +70,9 @@ class Rekognition(SageMaker):
     def table(self, found: Sequence[Lines], context: ReadContext) -> tuple[Sequence[Label], Chosen]:
         labels, chosen = super().table(found, context)
         return make_labels(label.name for label in labels), chosen
+
+    def unnamed(self, attribute: str, value: msgspec.Raw) -> str:
+        return attribute
 
     def choose(self, seen: Attributes, options: Any) -> Chosen:
         return Chosen(options.objects or seen.last(BOXES), frozenset(n for n, type in seen.types.items() if type in (CLASS, CLASSES)))

@@ -47,6 +47,7 @@ from labelglot_aws.pairs import (
     Attributes,
     Chosen,
     Pair,
+    class_by_value,
     pairs_of,
 )
 
@@ -151,12 +152,16 @@ class SageMaker(JsonLines):
             super().nameless(line, place, report)
 
     def table(self, found: Sequence[Lines], context: ReadContext) -> tuple[Sequence[Label], Chosen]:
-        seen = Attributes().look(found)
+        seen = Attributes(self.unnamed).look(found)
         chosen = self.choose(seen, context.options)
         read = [name for name in seen.types if name == chosen.objects or name in chosen.classes]
         for name in {chosen.objects, *chosen.classes} - {None, *read}:
             context.report.problem(f"{self.id}.option", f"no line has a label {name}")
         return seen.labels(read, found[0].lines[0].place if found else "", self.id, context.report), chosen
+
+    def unnamed(self, attribute: str, value: msgspec.Raw) -> str:
+        """What the class of an image is called that has no name."""
+        return class_by_value(attribute, value)
 
     def choose(self, seen: Attributes, options: Any) -> Chosen:
         """The attributes that are read."""

@@ -38,10 +38,10 @@ from labelglot.plugin import (
     Sample,
     Source,
     WriteContext,
-    folder_name,
     from_folder_name,
     image_size,
     seen_from,
+    sequence_folder,
     under,
     with_suffix,
 )
@@ -485,7 +485,7 @@ def _upright(shape: Shape) -> tuple[float, ...] | None:
 
 def _root(sequence: str | None, context: WriteContext) -> str:
     """The folder of a video with its slash; all videos are in one document where the user named it."""
-    return "" if sequence is None or context.single is not None else f"{folder_name(sequence)}/"
+    return "" if sequence is None or context.single is not None else f"{sequence_folder(sequence)}/"
 
 
 def _write(a: Annotation, context: WriteContext) -> Written:

@@ -207,7 +207,7 @@ def _annotation(entry: Any, place: str, key: str, report: Report) -> Annotation 
 def _entry(annotation: Annotation, width: int, height: int, context: WriteContext) -> dict[str, Any]:
     x0, y0, x1, y1 = annotation.box or (0.0, 0.0, 0.0, 0.0)
     corners = (x0 / width, y0 / height, x1 / width, y1 / height)
-    if not all(map(isfinite, corners)):
+    if not all(isfinite(v * GRID) for v in corners):
         raise LabelglotError("a coordinate is not finite")
     extra: Mapping[str, Any] = annotation.extra.get(IbmCloudAnnotations.id, {})
     return {

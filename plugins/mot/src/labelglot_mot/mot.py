@@ -32,11 +32,11 @@ from labelglot.plugin import (
     Sample,
     Source,
     WriteContext,
-    folder_name,
     from_folder_name,
     in_pixels,
     make_labels,
     merge_labels,
+    sequence_folder,
     split_role,
     under,
     with_suffix,
@@ -357,9 +357,7 @@ def _split(root: str, path: str) -> tuple[tuple[str, ...], str]:
 
 def _root(sequence: str | None) -> str:
     """The folder of a sequence with its slash. Different names give different folders."""
-    if sequence is None:
-        return ""
-    return f"{folder_name(sequence)}/"
+    return "" if sequence is None else f"{sequence_folder(sequence)}/"
 
 
 def _image_path(root: str, path: str) -> str:

@@ -478,7 +478,8 @@ def evidence(path: str, value: Any) -> Match | None:
     frames = _frames(value)
     if frames is None:
         return None
-    labels = [label for frame in frames for label in frame.get("labels") or () if isinstance(label, dict)]
+    listed = [frame["labels"] for frame in frames if isinstance(frame.get("labels"), list)]
+    labels = [label for some in listed for label in some if isinstance(label, dict)]
     if any(sign in label for label in labels for sign in SIGNS):
         bdd = next((sign for frame in frames for sign in bdd_signs(frame)), None)
         if bdd is not None:

@@ -318,7 +318,7 @@ class _Reader:
         tags: list[Tag] = []
         here = [(i, entry) for i, entry in enumerate(listed) if self._is_here(entry)]
         for i, entry in here:
-            if entry.get("name") == RASTER:
+            if isinstance(entry, dict) and entry.get("name") == RASTER:
                 self._layer(entry, f"{self.name}#annotations[{i}]")
         for i, entry in here:
             if not isinstance(entry, dict) or entry.get("name") != RASTER:

@@ -260,6 +260,10 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _items_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _member(slot: str, key: str, value: Any) -> Piece:
     return Piece(slot, json.dump(key) + b":" + json.dump(value))
 
@@ -332,7 +336,7 @@ def _records(
     """One record per image, and per frame of a video that has metadata."""
     shown: dict[str, str] = {}
     for vid, view in views.items():
-        listed = [str(fid) for fid in _object(view).get("fid_list") or () if str(fid) in files]
+        listed = [str(fid) for fid in _items_of(_object(view).get("fid_list")) if str(fid) in files]
         first = next((fid for fid in listed if files[fid].type == IMAGE), next(iter(listed), None))
         if first is not None:
             shown[vid] = first

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import atan2, isfinite, tau
 from typing import Any
 
@@ -20,12 +20,15 @@ from labelglot.plugin import (
     Box,
     Convention,
     Cuboid,
+    File,
     Frame,
     Holds,
     LabelglotError,
     LabelHolds,
     Match,
     Naming,
+    Piece,
+    Problem,
     Report,
     Ring,
     RotatedBox,
@@ -175,6 +178,15 @@ class XAnyLabeling(ShapesPerImage):
             "description": caption,
         }
 
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        for position, annotation in enumerate(sample.annotations or ()):
+            if _is_crossed(annotation.shape):
+                yield Problem(
+                    f"{self.id}.corners", "the sides of a rotated box cross", key=sample.key, object=position,
+                    action="written as a quadrilateral",
+                )  # fmt: skip
+        yield from super().encode(sample, context, ordinal)
+
     def spell(self, annotation: Annotation) -> Spelled:
         shape = annotation.shape
         texts = {name: value for name, value in annotation.attributes.items() if isinstance(value, str)}
@@ -186,11 +198,18 @@ class XAnyLabeling(ShapesPerImage):
         }
         if isinstance(shape, Cuboid):
             return Spelled("cuboid", shape.corners, more)
+        if isinstance(shape, RotatedBox) and _is_crossed(shape):
+            return Spelled("quadrilateral", shape.corners, more)
         if isinstance(shape, RotatedBox):
             return Spelled("rotation", shape.corners, {**more, "direction": _direction(shape.corners)})
         if shape is None and annotation.box is not None:
             return Spelled("rectangle", corners(annotation.box), more)
         return super().spell(annotation)._replace(more=more)
+
+
+def _is_crossed(shape: Shape | None) -> bool:
+    """Whether the corners of a rotated box are in no order, so that a reader would put them right."""
+    return isinstance(shape, RotatedBox) and is_self_crossing(shape.corners)
 
 
 def _is_link(link: Any) -> bool:

@@ -15,8 +15,8 @@ from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
-from labelglot.schema.shape import Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
-from labelglot.tolerance import close
+from labelglot.schema.shape import Box, Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
+from labelglot.tolerance import ABSOLUTE, close
 
 Signature = tuple[bool, str | None, bool]
 
@@ -77,6 +77,19 @@ class Reduced(NamedTuple):
     pieces: tuple[Shape, ...] = ()
     moved: bool = False
     numbered: bool = False
+
+
+def follows(box: Box, shape: Shape) -> bool:
+    """Whether a box is the extent of a shape, up to arithmetic noise."""
+    if type(shape) is Polygon and len(shape.parts) == 1 and len(ring := shape.parts[0][0]) >= 4:
+        xs, ys = ring[::2], ring[1::2]
+        left, top, right, bottom = box
+        if (
+            -ABSOLUTE <= min(xs) - left <= ABSOLUTE and -ABSOLUTE <= max(xs) - right <= ABSOLUTE
+            and -ABSOLUTE <= min(ys) - top <= ABSOLUTE and -ABSOLUTE <= max(ys) - bottom <= ABSOLUTE
+        ):  # fmt: skip
+            return True
+    return near(ladder.bounds(shape), box)
 
 
 REMEMBERED = 4096
@@ -147,7 +160,7 @@ class ObjectReducer:
         for position, a in enumerate(annotations):
             key = outline(a) if frame.boxes and frame.points else None
             if key is not None and a.box is not None and a.shape is not None and self._drops_box(a):
-                key = (*key, near(ladder.bounds(a.shape), a.box))
+                key = (*key, follows(a.box, a.shape))
             reduced = remembered.get(key) if key is not None else None
             if reduced is None:
                 reduced = self._work_out(a, frame)
@@ -423,7 +436,7 @@ class ObjectReducer:
             same = False
             if a.shape is not None:
                 self._looked |= not self._drops_box(a)
-                same = near(ladder.bounds(a.shape), a.box)
+                same = follows(a.box, a.shape)
             text = "follows from the shape" if same else details.get("box", "not kept")
             lose("box.derivable" if same else "box", "box", text, "info" if same else "warning")
         elif a.box is None and result["box"] is not None:

@@ -239,7 +239,7 @@ def plan_names(
     names = NamePlan(holds.naming)
     paths: dict[str, str] = {}
     splits: dict[str | None, None] = {}
-    seen: set[tuple[str | None, Id | None]] = set()
+    seen: set[tuple[str | None, Id]] = set()
     highest, renumber = 0, False
     lost_splits = holds.splits == "none" and holds.naming.folders
     first: dict[tuple[str, ...], str | None] = {}
@@ -263,13 +263,15 @@ def plan_names(
             paths[key] = given
         if id_ is not None:
             fitted = fit_id(id_, holds.sample_ids)
-            renumber |= fitted is not None and (split, fitted) in seen
+            if fitted is None:
+                continue
+            renumber |= (split, fitted) in seen
             seen.add((split, fitted))
-            highest = max(highest, number_of(id_))
+            highest = max(highest, _number(fitted))
     return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders)
 
 
-def number_of(id_: Id) -> int:
+def _number(id_: Id) -> int:
     """The number an assigned id could be taken for; 0 for a text that is none."""
     if isinstance(id_, int):
         return id_

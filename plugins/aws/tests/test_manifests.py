@@ -276,3 +276,15 @@ def test_a_prefix_is_understood_both_ways(tmp_path):
     assert [line["source-ref"] for line in written] == [f"s3://new/deep/set/{n}.jpg" for n in "abc"]
     again = lg.read(tmp_path / "out", format="sagemaker", options={"prefix": "s3://new/deep/"})
     assert [s.path for s in again] == ["set/a.jpg", "set/b.jpg", "set/c.jpg"]
+
+
+def test_classes_without_a_name_are_classes_too():
+    about = {"type": "groundtruth/image-classification", "confidence": 1}
+    several = {"type": "groundtruth/image-classification-multilabel", "class-map": {"2": "rain"}}
+    line = {"source-ref": "s3://b/a.jpg", "fog": 1, "fog-metadata": about, "sky": [2, 5], "sky-metadata": several}
+    files = {"train.manifest": json.dumps(line).encode()}
+    for format, names in ((SageMaker(), {"rain", "5"}), (Rekognition(), {"fog", "rain", "5"})):
+        dataset, _ = load(files, format)
+        (sample,) = dataset
+        assert {tag.label for tag in sample.tags} == {label.key for label in dataset.labels} == names
+        assert travel(dataset, format).files

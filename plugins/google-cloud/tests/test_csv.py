@@ -7,11 +7,13 @@ import pytest
 from labelglot.detection import candidates
 from labelglot.engine.convert import read, write
 from labelglot.formats.registry import Registry
+from labelglot.images import BytesImage
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Polygon, Sample, Tag
 from labelglot.storage import MemorySource, MemoryTarget
 from labelglot.testing import conformance
 from labelglot.testing.strategies import png
+from labelglot.testing.travel import travel
 from labelglot_google_cloud import AutoMlVisionCsv, VertexAiCsv
 
 DATA = Path(__file__).parent / "data"
@@ -145,3 +147,12 @@ def test_real_rows():
     (sample,) = salads.read(report := Report())
     assert sample.split == "train" and [a.label for a in sample.annotations] == ["Salad", "Seafood", "Tomato"]
     assert codes(report) == {"automl-vision-csv.split": 1}
+
+
+def test_images_of_one_name_stay_apart_where_one_file_is_missing():
+    tags = (Tag(label="x"),)
+    for names in (("a.png", "deep/a.png"), ("deep/a.png", "a.png"), ("a.png", "x/deep/a.png", "deep/a.png")):
+        for here in names:
+            samples = [Sample(path=n, tags=tags, image=BytesImage(n, png(8, 6)) if n == here else None) for n in names]
+            found = travel(Dataset(samples, ["x"]), VertexAiCsv(), {"task": "classification"}).dataset
+            assert {s.path: s.image is not None for s in found} == {name: name == here for name in names}

@@ -188,3 +188,9 @@ def test_the_shared_samples():
     assert all(s.annotations for s in dataset)
     three = list(lg.read(SAMPLES / "kaggle_labelmap", format="semantic-masks"))
     assert len(three) == 3 and {a.label for s in three for a in s.annotations} <= {"cat", "dog"}
+
+
+def test_a_dataset_of_which_nothing_can_be_written_is_read_as_empty():
+    for splits in ((), ("train",)):
+        trip = travel(Dataset([Sample(path="a.jpg", splits=splits, annotations=())]), FORMAT)
+        assert list(trip.dataset) == [] and "sample.unsized" in {line.code for line in trip.written.losses()}

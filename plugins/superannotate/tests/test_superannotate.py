@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from labelglot.engine.convert import read
 from labelglot.geometry import decode_string, encode_string, mask_area, to_bitmap
-from labelglot.images import decode_color
+from labelglot.images import BytesImage, decode_color
 from labelglot.report import Report
 from labelglot.schema import (
     Annotation,
@@ -206,3 +206,9 @@ def test_real_files():
     areas = {a.label: mask_area(decode_string(a.shape.rle)) for a in pixel.annotations}
     assert areas == {"cat2": 48392, "cat 1": 86400 + 49283 + 48480 + 83421}
     assert not report.problems()
+
+
+def test_an_image_takes_no_file_of_another():
+    pair = [Sample(path="1", annotations=()), Sample(path="1.jpg", annotations=(), image=BytesImage("1.jpg", png(8, 6)))]
+    found = {sample.path: sample.image is not None for sample in travel(Dataset(pair), FORMAT).dataset}
+    assert found == {"1": False, "1.jpg": True}

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from labelglot.engine.convert import read
 from labelglot.geometry import decode_string, mask_area, mask_bounds, to_bitmap
+from labelglot.images import BytesImage
 from labelglot.report import Report
 from labelglot.schema import Annotation, Cuboid, Dataset, Label, Points, Polygon, Polyline, RotatedBox, Sample, Tag
 from labelglot.storage import MemorySource
+from labelglot.testing.strategies import png
 from labelglot.testing.travel import load, store, travel
 from labelglot_supervisely import Supervisely
 
@@ -216,3 +218,9 @@ def test_real_projects():
     assert [sum(map(bool, s.annotations[0].keypoints.visibility)) for s in graphs] == [5, 4, 5, 5, 5, 4]
     assert len(lg.read(SAMPLES / "keypoints").labels[0].skeleton) == 4
     assert not report.problems()
+
+
+def test_an_image_takes_no_file_of_another():
+    pair = [Sample(path="1", annotations=()), Sample(path="1.jpg", annotations=(), image=BytesImage("1.jpg", png(8, 6)))]
+    found = {sample.path: sample.image is not None for sample in travel(Dataset(pair), FORMAT).dataset}
+    assert found == {"1": False, "1.jpg": True}

@@ -138,3 +138,9 @@ def test_the_shared_samples():
     person = next(a for a in samples["demo3.jpg"].annotations if a.label == "person")
     assert center_from_corners(person.shape.corners) == pytest.approx((398.245, 137.3459, 48.3577, 226.2906, 1.134448))
     assert detect(open_source(SAMPLES), lg.registry).id == "voc-rotated"
+
+
+def test_an_image_without_suffix_whose_address_has_one():
+    sample = Sample(path="0a1b", uri="gs://b/deep/0a1b.png", annotations=())
+    trip = travel(Dataset([sample]), FORMAT)
+    assert list(trip.dataset) == [sample] and b'suffix="none"' in trip.files["0a1b.xml"]

@@ -9,7 +9,7 @@ from labelglot.engine.executor import Cancel, Executor, InProcess
 from labelglot.formats.base import in_pixels
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.losses import LossSink
-from labelglot.projection.naming import Entry, folder_class, number_of
+from labelglot.projection.naming import Entry, folder_class
 from labelglot.projection.project import NO_PLAN, SampleReducer
 from labelglot.report import Report
 from labelglot.schema import Dataset, Partition, Sample, labels_of
@@ -88,8 +88,8 @@ class SurveyVisitor:
             state.seen.setdefault(key)
         reduced, _ = self.reducer.reduce(in_pixels(sample), ordinal, 0, self.sink)
         for a in annotations:
-            if a.id is not None and (number := number_of(a.id)) > state.id_base[0]:
-                state.id_base[0] = number
+            if isinstance(a.id, int) and a.id > state.id_base[0]:
+                state.id_base[0] = a.id
         if reduced is None:
             return
         for name, value in reduced.attributes.items():

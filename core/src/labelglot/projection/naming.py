@@ -241,7 +241,7 @@ def plan_names(
     names = NamePlan(holds.naming)
     paths: dict[str, str] = {}
     splits: dict[str | None, None] = {}
-    seen: set[tuple[str | None, Id | None]] = set()
+    seen: set[tuple[str | None, Id]] = set()
     highest, renumber = 0, False
     only_roles = bool(listed)
     lost_splits = holds.splits == "none" and holds.naming.folders
@@ -268,14 +268,21 @@ def plan_names(
         only_roles &= bool(slash) and split_role(top) is not None
         if id_ is not None:
             fitted = fit_id(id_, holds.sample_ids)
-            renumber |= fitted is not None and (split, fitted) in seen
+            if fitted is None:
+                continue
+            renumber |= (split, fitted) in seen
             seen.add((split, fitted))
+<<<<<<< HEAD
             highest = max(highest, number_of(id_))
     plain = only_roles and holds.splits == "none" and not split_folders
     return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders, plain)
+=======
+            highest = max(highest, _number(fitted))
+    return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders)
+>>>>>>> b1321b32a7bce2dde5107fb121524bf1015e8b90
 
 
-def number_of(id_: Id) -> int:
+def _number(id_: Id) -> int:
     """The number an assigned id could be taken for; 0 for a text that is none."""
     if isinstance(id_, int):
         return id_

@@ -9,7 +9,7 @@ from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
 from labelglot.projection.losses import HeldLosses, LossList, LossSink
-from labelglot.projection.naming import Entry, folder_class, image_stem, number_of, plan_names, target_splits
+from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
 from labelglot.projection.objects import Frame, ObjectReducer
 from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
 from labelglot.report import Loss
@@ -319,7 +319,7 @@ def project_dataset(
     holds = names.holds
     info, info_losses = project_info(dataset.info, holds)
     losses = list(labels.losses) + list(info_losses)
-    highest = max((number_of(a.id) for s in samples for a in s.annotations or () if a.id is not None), default=0)
+    highest = max((a.id for s in samples for a in s.annotations or () if isinstance(a.id, int)), default=0)
     plan = Plan(
         labels.keys, names.paths, images, max(highest, 0), names.sample_id_base, names.renumber, bound, labels.points
     )  # fmt: skip

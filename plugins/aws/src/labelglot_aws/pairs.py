@@ -21,9 +21,6 @@ VERIFICATION = "groundtruth/label-verification"
 IMAGE = "source-ref"
 
 
-_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
-
 class Pair(NamedTuple):
     """A label attribute of a line. ``value`` is ``None`` where the job failed."""
 
@@ -48,10 +45,6 @@ class _Metadata(msgspec.Struct):
     names: Any = msgspec.field(default=None, name="class-map")
     name: Any = msgspec.field(default=None, name="class-name")
     colors: Any = msgspec.field(default=None, name="internal-color-map")
-
-
-class _Numbers(msgspec.Struct):
-    annotations: list[Any] = []
 
 
 def pairs_of(line: Mapping[str, Any]) -> list[Pair]:
@@ -90,8 +83,8 @@ class Attributes:
                 continue
             attribute = key[: -len(SUFFIX)]
             try:
-                metadata = msgspec.json.decode(value, type=_Metadata)
-            except _BROKEN:
+                metadata = json.load(bytes(value), key, _Metadata)
+            except LabelglotError:
                 continue
             if attribute not in fields:
                 continue
@@ -136,15 +129,17 @@ class Attributes:
 
 def _numbers(kind: str, value: msgspec.Raw) -> Iterator[str]:
     """The numbers of classes in a value, as texts."""
-    try:
-        if kind == BOXES:
-            boxes = msgspec.json.decode(value, type=_Numbers).annotations
-            numbers = [box.get("class_id") for box in boxes if isinstance(box, dict)]
-            yield from (str(number) for number in numbers if isinstance(number, int | str))
-        elif kind == CLASSES:
-            yield from map(str, msgspec.json.decode(value, type=list[Any]))
-    except _BROKEN:
+    if kind not in (BOXES, CLASSES):
         return
+    try:
+        found = json.load(bytes(value), "")
+    except LabelglotError:
+        return
+    if kind == BOXES:
+        boxes = found.get("annotations") if isinstance(found, dict) else None
+        found = [box.get("class_id") for box in boxes if isinstance(box, dict)] if isinstance(boxes, list) else []
+        found = [number for number in found if number is not None]
+    yield from map(str, found if isinstance(found, list) else ())
 
 
 def class_by_value(attribute: str, value: msgspec.Raw) -> str:

@@ -87,7 +87,8 @@ class Rekognition(SageMaker):
     def tags(self, pair: Pair, place: str, key: str, report: Report) -> tuple[list[Tag], dict[str, Any]]:
         if pair.type != CLASS:
             return super().tags(pair, place, key, report)[0], {}
-        name = str(pair.metadata.get("class-name", pair.attribute))
+        named = pair.metadata.get("class-name")
+        name = pair.attribute if named is None else str(named)
         extra = spelling(pair, attribute_of(name))
         confidence = pair.metadata.get("confidence")
         absent = pair.value == 0 and confidence == 0

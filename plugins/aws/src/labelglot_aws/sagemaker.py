@@ -303,7 +303,8 @@ class SageMaker(JsonLines):
         metadata, value = pair.metadata, pair.value
         about = spelling(pair, CLASS_ATTRIBUTE)
         if pair.type == CLASS:
-            name = metadata.get("class-name", value)
+            named = metadata.get("class-name")
+            name = value if named is None else named
             return [Tag(label=str(name), score=self.score(metadata.get("confidence")))], {**about, "single": True}
         names, scores = metadata.get("class-map"), metadata.get("confidence-map")
         names = names if isinstance(names, dict) else {}

@@ -384,7 +384,7 @@ def _keypoints(item: Mapping[str, Any], extra: dict[str, Any]) -> Keypoints | No
     points = given[0] if _depth(given) == 3 and len(given) == 1 else given
     visible = seen[0] if isinstance(seen, list) and _depth(seen) == 2 and len(seen) == 1 else seen
     if _depth(points) == 2:
-        ring = tuple(v for point in points for v in numbers(point, 2))
+        ring = tuple(v for point in points for v in numbers(point if isinstance(point, list) else (), 2))
         visibility = None if visible is None else numbers(visible if isinstance(visible, list) else (), len(points))
     elif _depth(points) == 1 and len(points) % 3 == 0 and seen is None:
         flat = numbers(points)

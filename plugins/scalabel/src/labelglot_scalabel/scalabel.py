@@ -492,7 +492,8 @@ def evidence(path: str, value: Any) -> Match | None:
 
 def bdd_signs(frame: Mapping[str, Any]) -> list[str]:
     """Attributes that only frames of BDD100K and their labels have."""
-    labels = [label for label in frame.get("labels") or () if isinstance(label, dict)]
+    listed = frame.get("labels")
+    labels = [label for label in listed if isinstance(label, dict)] if isinstance(listed, list) else []
     attributes = [frame.get("attributes"), *(label.get("attributes") for label in labels)]
     names = [name for bag in attributes if isinstance(bag, dict) for name in bag]
     return [name for name in names if name in BDD]

@@ -65,7 +65,7 @@ def read_definitions(
                 template = _dict(definition.get("template"))
                 points[str(template.get("templateId"))] = _template(template)
                 of_class |= {name: str(template.get("templateId")) for _, name in spec if isinstance(name, str)}
-            elif definition.get("@type") not in _OWN:
+            elif str(definition.get("@type")) not in _OWN:
                 others.append(definition)
             _add(classes, spec)
     _add(classes, seen)

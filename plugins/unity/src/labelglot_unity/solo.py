@@ -182,12 +182,13 @@ class UnitySolo(PerImage):
             except (LabelglotError, OSError):
                 found.append((name, [0]))  # said when it is decoded
                 continue
-            captures = [i for i, c in enumerate(_list(document.get("captures"))) if c.get("@type") == CAMERA]
+            listed = document["captures"] if isinstance(document.get("captures"), list) else []
+            captures = [i for i, c in enumerate(listed) if isinstance(c, dict) and c.get("@type") == CAMERA]
             if not captures:
                 context.report.problem(f"{self.id}.capture", "no camera has seen anything", name, action="skipped")
             found.append((name, captures))
             for i in captures:
-                _survey(document["captures"][i], seen, templates)
+                _survey(listed[i], seen, templates)
         labels, classes, info = read_definitions(context, seen, templates)
         pairs = [Pair(n, more=Capture(i, i == captures[0], classes)) for n, captures in found for i in captures]
         return Dataset(Records(pairs, self.decoder(context)), labels, info)

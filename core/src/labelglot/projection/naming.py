@@ -272,14 +272,9 @@ def plan_names(
                 continue
             renumber |= (split, fitted) in seen
             seen.add((split, fitted))
-<<<<<<< HEAD
-            highest = max(highest, number_of(id_))
+            highest = max(highest, _number(fitted))
     plain = only_roles and holds.splits == "none" and not split_folders
     return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders, plain)
-=======
-            highest = max(highest, _number(fitted))
-    return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders)
->>>>>>> b1321b32a7bce2dde5107fb121524bf1015e8b90
 
 
 def _number(id_: Id) -> int:

@@ -153,6 +153,52 @@ def darwin(root):
     return {"boxes": seen}
 
 
+def cityscapesscripts(root):
+    from cityscapesscripts.helpers.annotation import Annotation
+
+    seen, sizes = {}, []
+    for document in sorted(root.glob("gtFine/*/**/*_polygons.json")):
+        found = Annotation()
+        found.fromJsonFile(str(document))
+        stem = document.name.removesuffix("_gtFine_polygons.json")
+        (image,) = root.glob(f"leftImg8bit/**/{stem}_leftImg8bit.png")
+        rows = seen[image.name.replace("_leftImg8bit", "")] = []
+        sizes.append([found.imgWidth, found.imgHeight])
+        for one in found.objects:
+            xs, ys = [p.x for p in one.polygon], [p.y for p in one.polygon]
+            rows.append([one.label, min(xs), min(ys), max(xs), max(ys)])
+    return {"boxes": seen, "sizes": sizes}
+
+
+def vcd(root):
+    from vcd.core import OpenLABEL
+
+    seen = {}
+    (document,) = root.rglob("*.json")
+    found = OpenLABEL()
+    found.load_from_file(str(document), validation=True)
+    for frame in found.data["openlabel"]["frames"].values():
+        (stream,) = frame["frame_properties"]["streams"].values()
+        rows = seen[stream["uri"]] = []
+        for key, here in frame.get("objects", {}).items():
+            for box in here["object_data"]["bbox"]:
+                x, y, w, h = box["val"]
+                rows.append([found.get_object(key)["type"], x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+    return {"boxes": seen}
+
+
+def webdataset(root):
+    from webdataset import WebDataset
+
+    seen, images = {}, 0
+    for shard in sorted(root.glob("*.tar")):
+        for item in WebDataset(str(shard), shardshuffle=False).decode("pil"):
+            images += item["png"].size == (64, 48)
+            found = item["json"]
+            seen[found["path"]] = [[o["label"], *o["box"]] for o in found.get("annotations", ())]
+    return {"boxes": seen, "images": images}
+
+
 def roboflow(root):
     from roboflow.util.folderparser import parsefolder
 

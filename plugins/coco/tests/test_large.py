@@ -20,6 +20,7 @@ from labelglot.report import Report
 from labelglot.storage import MemorySource
 from labelglot.testing.mutation import mutations
 from labelglot.wire import json_large
+from labelglot_coco import grouping
 
 DATA = Path(__file__).parent / "data"
 
@@ -28,6 +29,7 @@ DATA = Path(__file__).parent / "data"
 def _small_steps(monkeypatch):
     monkeypatch.setattr(json_large, "BLOCK", 7)
     monkeypatch.setattr(json_large, "ITEMS", 2)
+    monkeypatch.setattr(grouping, "FEW", 3)
 
 
 def seen(source, memory=None, **more):

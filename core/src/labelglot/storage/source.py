@@ -409,7 +409,8 @@ class ZipSource(_Archive):
         info = self._members[path]
         with self._lock:
             stream = self._zip.open(info)
-        if info.file_size > RATIO_FROM:
+        # What is stored as it is cannot grow, and stays seekable.
+        if info.file_size > RATIO_FROM and info.compress_type != zipfile.ZIP_STORED:
             guarded = _Guarded(stream, info.compress_size, f"{self.where}/{path}")
             return io.BufferedReader(guarded, 1 << 16)
         return stream  # type: ignore[return-value]

@@ -32,6 +32,10 @@ BATCH = 20_000
 """Annotations taken apart at a time, so that memory does not grow with the document."""
 
 
+FEW = 1000
+"""Below so many annotations it takes longer to import numpy than to do without."""
+
+
 class Grouped(NamedTuple):
     """For each image: the positions of its annotations in the document, and their highest id.
 
@@ -57,6 +61,8 @@ def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Gr
         return Grouped([array("I") for _ in images], [0] * len(images), True, {})
     if not images:
         return None
+    if len(annotations) < FEW:
+        return _group_few(annotations, images)
     import numpy as np
 
     number = len(annotations)
@@ -86,6 +92,27 @@ def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Gr
         crowded = set(categories[crowds != 0].tolist())
         seen = {int(used[i]): int(used[i]) in crowded for i in np.argsort(first)}
     return Grouped(members, highest.tolist(), numbered, seen)
+
+
+def _group_few(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:
+    try:
+        array("q", images)  # type: ignore[type-var]
+        named, ids, categories, crowds = _columns(annotations)
+    except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    members: dict[int | str, array[int]] = {id_: array("I") for id_ in images}
+    if len(set(ids)) < len(ids) or not members.keys() >= set(named):
+        return None
+    for place, image in enumerate(named):
+        members[image].append(place)
+    highest = [max((ids[place] for place in places), default=0) for places in members.values()]
+    seen: dict[int, bool] | None = None
+    if len(categories) == len(ids):
+        seen = {}
+        for place in (place for places in members.values() for place in places):
+            seen[categories[place]] = seen.get(categories[place], False) or crowds[place] != 0
+    numbered = ids.tolist() == list(range(1, len(ids) + 1))
+    return Grouped(list(members.values()), [max(0, id_) for id_ in highest], numbered, seen)
 
 
 def _columns(annotations: Sequence[msgspec.Raw]) -> tuple[array[int], array[int], array[int], array[int]]:

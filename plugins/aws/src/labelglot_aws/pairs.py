@@ -131,6 +131,7 @@ def _numbers(kind: str, value: msgspec.Raw) -> Iterator[str]:
     """The numbers of classes in a value, as texts."""
     if kind not in (BOXES, CLASSES):
         return
+    found: Any
     try:
         found = json.load(bytes(value), "")
     except LabelglotError:

@@ -26,7 +26,7 @@ import msgspec
 from labelglot.errors import SourceError, UnsafeInput
 from labelglot.report import Report
 from labelglot.storage.source import DAMAGED, Source
-from labelglot.wire.json import TOO_DEEP, _lenient, load_fields, load_item
+from labelglot.wire.json import TOO_DEEP, _integer, _lenient, load_fields, load_item
 
 T = TypeVar("T")
 
@@ -522,7 +522,7 @@ class _Scanner:
             rest = self.data.read(self.base, limit)
             text = rest.decode("utf-8", "replace")
             try:
-                json.loads(start.decode() + text)
+                json.loads(start.decode() + text, parse_int=_integer)
             except json.JSONDecodeError as error:
                 place = error.pos - len(start)
                 cut = place > len(text) - 64 or error.msg.startswith("Unterminated")
@@ -552,7 +552,7 @@ class _Scanner:
     def _refuse_if_broken(self) -> None:
         text = ("[" if self.key is not None else "{") + self.held.decode("utf-8", "replace")
         try:
-            json.loads(text)
+            json.loads(text, parse_int=_integer)
         except json.JSONDecodeError as error:
             if error.pos < len(text) - 64 and not error.msg.startswith("Unterminated"):
                 self._refuse()

@@ -132,7 +132,7 @@ def _numbers(kind: str, value: msgspec.Raw) -> Iterator[str]:
     if kind not in (BOXES, CLASSES):
         return
     try:
-        found = json.load(bytes(value), "")
+        found: Any = json.load(bytes(value), "")
     except LabelglotError:
         return
     if kind == BOXES:

@@ -22,6 +22,7 @@ from labelglot.schema import (
 )
 from labelglot.storage import MemorySource
 from labelglot.testing.strategies import png
+from labelglot.testing.travel import travel
 from labelglot_datumaro import Datumaro
 
 DATA = Path(__file__).parent / "data" / "datumaro"
@@ -253,3 +254,11 @@ def test_a_real_legacy_dataset(tmp_path):
     assert made["categories"]["label"]["label_groups"][0]["labels"] == ["car", "bicycle"]
     assert made["infos"] == {"task": "classification", "author": "anonymous"}
     assert sorted(p.name for p in (tmp_path / "out/images").iterdir()) == ["test", "train", "validation"]
+
+
+def test_a_skewed_rotated_box_becomes_a_polygon_and_is_reported():
+    ring = (0.0, 0.0, 9.0, 1.0, 12.0, 8.0, 1.0, 9.0)
+    sample = Sample(path="a.jpg", size=(20, 20), annotations=(Annotation(label="x", shape=RotatedBox(corners=ring)),))
+    trip = travel(Dataset([sample], ["x"]), Datumaro())
+    assert [s.annotations[0].shape for s in trip.dataset] == [Polygon.of(ring)]
+    assert "datumaro.corners" in {line.code for line in trip.written.problems()}

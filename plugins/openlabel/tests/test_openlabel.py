@@ -216,3 +216,11 @@ def test_real_documents():
         "double_roundabout", "t_intersection",
     ]  # fmt: skip
     assert [a.label for a in sample_of("openlabel_external_data_resource")[0][0].annotations] == ["road", "lane"]
+
+
+def test_a_skewed_rotated_box_becomes_a_polygon_and_is_reported():
+    ring = (0.0, 0.0, 9.0, 1.0, 12.0, 8.0, 1.0, 9.0)
+    sample = Sample(path="a.jpg", size=(20, 20), annotations=(Annotation(label="x", shape=RotatedBox(corners=ring)),))
+    trip = travel(Dataset([sample], ["x"]), OpenLabel())
+    assert [s.annotations[0].shape for s in trip.dataset] == [Polygon.of(ring)]
+    assert "openlabel.corners" in {line.code for line in trip.written.problems()}

@@ -15,11 +15,12 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from labelglot.errors import LabelglotError, UnsafePath
+from labelglot.geometry import is_rotated_box
 from labelglot.holds import Holds, meant_by
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
-from labelglot.schema import Dataset, Info, Label, Mask, Polygon, Sample, split_role
+from labelglot.schema import Dataset, Info, Label, Mask, Polygon, RotatedBox, Sample, split_role
 from labelglot.storage import Source, clean_foreign, folder_name, safe_relative
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -437,6 +438,20 @@ def set_apart(name: str, taken: set[str]) -> str:
         found = under(folder, f"{number}_{last}")
     taken.add(found)
     return found
+
+
+def skewed_boxes(sample: Sample, owner: str) -> Iterator[Problem]:
+    """What to say of a sample in pixels whose rotated boxes are written as polygons where their corners form no rectangle."""
+    for position, a in enumerate(sample.annotations or ()):
+        if isinstance(a.shape, RotatedBox) and not is_rotated_box(a.shape.corners, SKEWED):
+            yield Problem(
+                f"{owner}.corners", "its corners form no rectangle", key=sample.key, object=position,
+                action="written as a polygon",
+            )  # fmt: skip
+
+
+SKEWED = 1e-3
+"""Pixels by which the corners of a rotated box may miss a rectangle."""
 
 
 def sequence_folder(sequence: str) -> str:

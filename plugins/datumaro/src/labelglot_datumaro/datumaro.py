@@ -6,7 +6,7 @@ Some attributes have a meaning by convention: ``is_crowd``, ``score``, ``track_i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from labelglot.plugin import (
     Cuboid,
     Document,
     Ellipse,
+    File,
     Holds,
     Info,
     Keypoints,
@@ -30,9 +31,11 @@ from labelglot.plugin import (
     Mask,
     Match,
     Naming,
+    Piece,
     Points,
     Polygon,
     Polyline,
+    Problem,
     ReadContext,
     Report,
     RotatedBox,
@@ -44,6 +47,7 @@ from labelglot.plugin import (
     WriteContext,
     numbers,
     set_apart,
+    skewed_boxes,
     split_role,
     under,
     with_suffix,
@@ -242,6 +246,10 @@ class Datumaro(Document):
             "categories": write_categories(context.labels, extra.get("categories", {})),
         }  # fmt: skip
         return json.dump(head)[:-1] + b',"items":[', b"]}\n"
+
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        yield from skewed_boxes(sample, self.id)
+        yield from super().encode(sample, context, ordinal)
 
     def encode_record(self, sample: Sample, context: WriteContext, ordinal: int) -> bytes:
         extra = dict(sample.extra.get(OWNER, {}))

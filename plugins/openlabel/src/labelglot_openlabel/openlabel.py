@@ -29,6 +29,7 @@ from labelglot.plugin import (
     Piece,
     Pieces,
     Place,
+    Problem,
     ReadContext,
     Report,
     Sample,
@@ -40,6 +41,7 @@ from labelglot.plugin import (
     folder_name,
     image_size,
     make_labels,
+    skewed_boxes,
     under,
     with_suffix,
 )
@@ -198,7 +200,8 @@ class OpenLabel(Document):
         }  # fmt: skip
         return json.dump(record) + b"\n"
 
-    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
+    def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
+        yield from skewed_boxes(sample, self.id)
         sequence = sample.sequence
         own = DOCUMENT if sequence is None else f"{folder_name(sequence)}.{DOCUMENT}"
         yield Piece(context.document(own), self.encode_record(sample, context, ordinal))

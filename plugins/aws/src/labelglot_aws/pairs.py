@@ -133,7 +133,7 @@ def _numbers(kind: str, value: msgspec.Raw) -> Iterator[str]:
         return
     found: Any
     try:
-        found: Any = json.load(bytes(value), "")
+        found = json.load(bytes(value), "")
     except LabelglotError:
         return
     if kind == BOXES:

@@ -320,32 +320,37 @@ def _journal(
             report.problem("resume.none", "only conversions into local files can be resumed", severity="info")
         yield None
         return
-    found: Journal | None = None
-    if origin is not None and samples >= LEAST * chunk:
-        from labelglot import __version__
-
-        facts = (__version__, writer.id, options.model_dump_json(), images, samples, chunk, *origin.facts)
-        sign = signature(origin.source, *facts)
-        for work in leftovers(place.path) if resume else ():
-            found = Journal.leftover(work, sign)
-            if found is not None:
-                place.adopt(work)
-                break
-        try:
-            place.work.parent.mkdir(parents=True, exist_ok=True)
-            found = found or Journal.begin(place.work.with_suffix(".job"), sign)
-        except OSError as error:
-            raise refused(error, place.where) from error
-    if resume and (found is None or not found.resumed):
-        report.problem(
-            "resume.none", "there is no conversion to resume that did the same with the same source", severity="info",
-            action="started from the beginning",
-        )  # fmt: skip
+    journal: Journal | None = None
     try:
-        yield found
+        if origin is not None and samples >= LEAST * chunk:
+            from labelglot import __version__
+
+            facts = (__version__, writer.id, options.model_dump_json(), images, samples, chunk, *origin.facts)
+            sign = signature(origin.source, *facts)
+            for work in leftovers(place.path) if resume else ():
+                journal = Journal(work, sign)
+                if journal.take_over():
+                    place.adopt(work)
+                    break
+            if journal is None or not journal.resumed:
+                journal = Journal(place.work, sign)
+                try:
+                    place.work.parent.mkdir(parents=True, exist_ok=True)
+                    usable = journal.begin()
+                except OSError as error:
+                    raise refused(error, place.where) from error
+                if not usable:
+                    journal.close()
+                    journal = None
+        if resume and (journal is None or not journal.resumed):
+            report.problem(
+                "resume.none", "there is no conversion to resume that did the same with the same source", severity="info",
+                action="started from the beginning",
+            )  # fmt: skip
+        yield journal
     finally:
-        if found is not None:
-            found.close()
+        if journal is not None:
+            journal.close()
     sweep(place.path)
 
 

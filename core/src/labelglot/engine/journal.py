@@ -13,7 +13,7 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import msgspec
 from labelglot.images import SourceImage
@@ -63,41 +63,50 @@ def signature(source: Source, *facts: object) -> str:
 
 
 class Journal:
-    """The folder of one conversion. ``spool``: where pieces of documents go that are too large for memory."""
+    """The folder of one conversion. ``spool``: where pieces of documents go that are too large for memory.
 
-    def __init__(self, folder: Path, lock: BinaryIO, resumed: bool) -> None:
-        self.folder, self._lock, self.resumed = folder, lock, resumed
-        self.spool = folder / "spool"
+    Nothing is touched before :meth:`begin` or :meth:`take_over`, and :meth:`close` is right at any moment after.
+    """
 
-    @classmethod
-    def begin(cls, folder: Path, signature: str) -> Journal | None:
-        """A new one; ``None`` where files cannot be locked."""
-        folder.mkdir()
-        lock = _locked(folder / "lock")
-        if lock is None:
-            return None
-        (folder / "spool").mkdir()
-        (folder / "chunks").mkdir()
-        (folder / "signature").write_text(signature)
-        return cls(folder, lock, False)
+    def __init__(self, work: Path, signature: str) -> None:
+        self.folder, self.signature = work.with_suffix(".job"), signature
+        self.spool = self.folder / "spool"
+        self.resumed = self._owned = False
+        self._lock: int | None = None
 
-    @classmethod
-    def leftover(cls, work: Path, signature: str) -> Journal | None:
-        """That of a killed conversion with output ``work``, if it did the same with the same source."""
-        folder = work.with_suffix(".job")
+    def begin(self) -> bool:
+        """Start a new one; false where files cannot be locked."""
+        self._owned = True
+        self.folder.mkdir()
+        if not self._take_lock():
+            return False
+        self.spool.mkdir()
+        (self.folder / "chunks").mkdir()
+        (self.folder / "signature").write_text(self.signature)
+        return True
+
+    def take_over(self) -> bool:
+        """Go on with one that a killed conversion left, if that did the same with the same source."""
         try:
-            same = (folder / "signature").read_text() == signature
+            same = (self.folder / "signature").read_text() == self.signature
         except OSError:
-            return None
-        lock = _locked(folder / "lock") if same else None
-        return None if lock is None else cls(folder, lock, True)
+            return False
+        self._owned = self.resumed = same and self._take_lock()
+        return self.resumed
+
+    def _take_lock(self) -> bool:
+        self._lock = _locked(self.folder / "lock")
+        return self._lock is not None
 
     def close(self) -> None:
         """Remove all of it; nothing is left to resume."""
         import shutil
 
-        self._lock.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        if self._owned:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def receipts(self, source: Source, staging: Path | None, chunks: Mapping[int, int]) -> dict[int, Receipt]:
         """Receipts of the chunks that are done, by ordinal. Whatever else is in ``staging`` is removed.
@@ -201,19 +210,21 @@ def _remove_others(folder: Path, kept: Iterable[str]) -> None:
             place.unlink()
 
 
-def _locked(path: Path) -> BinaryIO | None:
-    """The file, locked for as long as it is open; ``None`` if another process has it or files cannot be locked here."""
+def _locked(path: Path) -> int | None:
+    """A descriptor of the file, locked for as long as it is open; ``None`` if another process has the lock, or files
+    cannot be locked here.
+    """
     try:
         import fcntl
     except ImportError:
         return None
-    stream = path.open("ab")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        stream.close()
+        os.close(descriptor)
         return None
-    return stream
+    return descriptor
 
 
 def leftovers(target: Path) -> Iterator[Path]:
@@ -231,7 +242,7 @@ def sweep(target: Path) -> None:
         folder = work.with_suffix(".job")
         lock = _locked(folder / "lock")
         if lock is not None:
-            lock.close()
+            os.close(lock)
             shutil.rmtree(work, ignore_errors=True) if work.is_dir() else work.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -143,4 +143,5 @@ def test_the_shared_samples():
 def test_an_image_without_suffix_whose_address_has_one():
     sample = Sample(path="0a1b", uri="gs://b/deep/0a1b.png", annotations=())
     trip = travel(Dataset([sample]), FORMAT)
-    assert list(trip.dataset) == [sample] and b'suffix="none"' in trip.files["0a1b.xml"]
+    assert list(trip.dataset) == [sample.replace(uri=None)]
+    assert {line.code for line in trip.written.losses()} == {"sample.uri"}

@@ -57,8 +57,6 @@ CODE = "voc-rotated"
 ROTATION = Rotation(form="center", degrees=False, decimals=9)
 CLASSES = "predefined_classes.txt"
 """The list that the tool offers."""
-BARE = ("suffix", "none")
-"""Attribute of a file whose image has no suffix, though the one at its address has: tools write names without any."""
 _NUMBERS = ("cx", "cy", "w", "h", "angle")
 _TYPES = {"bndbox", "robndbox"}
 
@@ -108,14 +106,13 @@ class VocRotated(PerImage):
             return None
         contents = read_contents(root, how)
         extra = dict(contents.extra)
-        stated = extra.pop("root", {}).items()
-        about = {name: value for name, value in stated if (name, value) not in (("verified", "no"), BARE)}
+        about = {name: value for name, value in extra.pop("root", {}).items() if (name, value) != ("verified", "no")}
         if about:
             extra["root"] = about
         name, uri = contents.filename, contents.uri
         base = (uri or "").replace("\\", "/").rpartition("/")[2]
         stem = with_suffix(base, "")
-        if name is not None and BARE not in stated and is_image(base) and stem.strip() == name.strip():
+        if name is not None and is_image(base) and stem.strip() == name.strip():
             name += base[len(stem) :]
         path, other = identify(pair, name)
         if other is not None:
@@ -159,9 +156,6 @@ class VocRotated(PerImage):
         bag = dict(bag_of(sample.extra, CODE))
         bag["root"] = {"verified": "no", **bag.get("root", {})}
         name = sample.path.rpartition("/")[2]
-        base = (sample.uri or "").replace("\\", "/").rpartition("/")[2]
-        if is_image(base) and with_suffix(base, "").strip() == name.strip():
-            bag["root"] |= [BARE]
         short = with_suffix(name, "") if sample.uri is None and is_image(name) else name
         said = sample if sample.uri is not None else sample.replace(uri=name)
         return write_file(said, str(bag.get("filename", short)), objects, bag)

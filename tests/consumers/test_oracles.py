@@ -50,7 +50,6 @@ KNOWN = {
     ("panlabel writes", "udacity"): "we: panlabel's columns are those of TFOD CSV",
     ("panlabel writes", "tfod-csv"): "we: the tables of the TensorFlow tutorials hold pixels, panlabel writes fractions",
     ("panlabel writes", "v7-darwin"): "we: an export has one document for each image, panlabel writes a list of them",
-    ("panlabel writes", "yolo"): "panlabel: its data.yaml has names and no splits; our reader leaves such a file aside and numbers the classes",
     ("datumaro reads", "coco"): "both: datumaro wants images below images/, ours lie in train/ as the published set's in train2017/",
     ("datumaro reads", "cvat-images"): "we: <subset> is in exports of projects only, datumaro refuses those of tasks",
     ("datumaro reads", "mot"): "both: the challenge's seqinfo.ini has name and frameRate, which nobody stated here; datumaro demands them",

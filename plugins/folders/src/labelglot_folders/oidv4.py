@@ -37,7 +37,7 @@ UNSPLIT = "unsplit"
 
 LABEL = ("Label", "Labels")
 _CORNERS = PIXELS.replace(ordered=True)
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _LINE = re.compile(rf"(?P<name>.*\S)\s+(?P<numbers>{_NUMBER}(?:\s+{_NUMBER}){{3}})")
 _NAMES = rf"(?!(?i:labels?)$)(?={LINE}$){FOLDER}"
 _PATH = r"(?!(?:.*/)?Labels?(?:/|$))(?s:.*)"

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -491,10 +492,16 @@ def test_as_a_process_with_a_plugin_file(source, tmp_path):
     assert process.communicate()[0] == "hello there\n"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_ctrl_c_leaves_nothing_behind(tmp_path):
-    import signal
+@pytest.fixture
+def interrupts():
+    """Ctrl-C arrives, also where the tests themselves were started in the background, which turns it off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_leaves_nothing_behind(tmp_path, interrupts):
     lines = (f"{i}.jpg,cat,1,2,3,4\n" for i in range(2500))
     (tmp_path / "many.boxes").write_text("#boxes\n" + "".join(lines))
     place = tmp_path / "made"
@@ -512,10 +519,8 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
     assert list(place.iterdir()) == []
 
 
-def test_an_interrupt_that_gets_lost_still_ends_the_work(run, tmp_path):
+def test_an_interrupt_that_gets_lost_still_ends_the_work(run, tmp_path, interrupts):
     """Python drops exceptions raised while it forks or collects garbage."""
-    import signal
-
     from labelglot.cli.session import Session
     from labelglot.errors import Cancelled
 

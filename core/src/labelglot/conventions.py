@@ -214,6 +214,10 @@ class Convention(Frozen):
         return (whole, whole) if size is None else (whole / size[0], whole / size[1])
 
 
+TURN_DECIMALS = 10
+"""Of an angle: what is behind them is noise of the arithmetic, too little to move a corner by a millionth of a pixel."""
+
+
 class Rotation(Frozen):
     """How a format writes a rotated box: four numbers of the box before it is turned, and an angle.
 
@@ -221,7 +225,7 @@ class Rotation(Frozen):
     - ``pivot``: the point that stays where it is: the centre, or the top-left corner (Label Studio).
     - ``degrees``: else radians. ``clockwise``: as seen on the screen, else counter-clockwise.
     - ``lowest``: angles are written from here to one full turn further.
-    - ``decimals``: places behind the point that are written; ``None``: all of them.
+    - ``decimals``: places behind the point that are written; ``None``: all but the noise of the arithmetic.
     """
 
     form: Literal["center", "xywh", "corners"] = "center"
@@ -250,9 +254,11 @@ class Rotation(Frozen):
         else:
             numbers = (x, y, w, h) if self.form == "xywh" else (x, y, x + w, y + h)
         if self.decimals is None:
-            return (*numbers, angle)
-        a, b, c, d = (round(value, self.decimals) + 0.0 for value in numbers)
-        angle = round(angle, self.decimals) + 0.0
+            a, b, c, d = settle(numbers)
+            angle = round(angle, TURN_DECIMALS) + 0.0
+        else:
+            a, b, c, d = (round(value, self.decimals) + 0.0 for value in numbers)
+            angle = round(angle, self.decimals) + 0.0
         return (a, b, c, d, angle - whole if angle >= self.lowest + whole else angle)
 
     def read(self, numbers: Sequence[float], angle: float) -> Ring:

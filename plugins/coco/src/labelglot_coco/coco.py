@@ -616,6 +616,8 @@ def identity(file_name: str) -> tuple[str, str | None]:
 def image_size_of(image: Image) -> tuple[int, int] | None:
     """Width and height, ``None`` if they are missing or make no sense."""
     width, height = image.width, image.height
+    if type(width) is int and type(height) is int:
+        return (width, height) if width > 0 and height > 0 else None
     if any(isinstance(size, float) and not math.isfinite(size) for size in (width, height)):
         return None
     if not width or not height or width != int(width) or height != int(height) or width < 0 or height < 0:

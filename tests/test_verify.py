@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from labelglot.cli import main
 from labelglot.errors import VerifyError
+from labelglot.holds import EVERYTHING
 from labelglot.images import BytesImage
 from labelglot.schema import Annotation, Dataset, Polygon, Sample
 from labelglot.storage import MemoryTarget
-from labelglot.testing.strategies import EVERYTHING, datasets, png
+from labelglot.testing.strategies import datasets, png
 from labelglot_coco.coco import Coco
 
 FORMATS = [f for f in lg.registry.formats() if f.reads and f.writes]

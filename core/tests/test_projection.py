@@ -4,9 +4,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from labelglot.conventions import PIXELS, RELATIVE_CENTER, Convention
 from labelglot.formats.base import in_pixels
-from labelglot.holds import ANY_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds
+from labelglot.holds import ANY_VALUE, EVERYTHING, TEXT, Holds, LabelHolds, Naming, TagHolds
 from labelglot.projection.project import project_dataset
-from labelglot.testing.strategies import EVERYTHING, datasets
+from labelglot.testing.strategies import datasets
 from labelglot.testing.travel import differences, reported, unexpected
 
 BOX, AREA, POINTS = frozenset({"box"}), frozenset({"polygon", "mask"}), frozenset({"keypoints"})

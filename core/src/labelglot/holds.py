@@ -229,6 +229,25 @@ def leads_to(uri: str, path: str, image: bool, root: str | None = None) -> bool:
     return path in (meant if image else meant[:1])
 
 
+EVERYTHING = Holds(
+    geometry=(
+        frozenset({"box"}), frozenset({"keypoints"}),
+        frozenset({"rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid"}),
+    ),
+    bare=True, rotated_angle=True,
+    labels=LabelHolds(
+        ids="any", duplicates=True, required=False, parent=True, color=True, keypoints=True, skeleton=True,
+        keypoint_flip=True, attributes=True,
+    ),
+    attributes=ANY_VALUE, score=True, text=True, ids="any", track="any", group="any", parent="any", layer=True,
+    tags=TagHolds(negative=True, captions="many", score=True, layer=True, attributes=ANY_VALUE),
+    sample_ids="any", relative=True, uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
+    sample_attributes=ANY_VALUE, unlabelled=True, naming=Naming(scope="split"),
+    info=frozenset({"name", "description", "version", "licenses", "url"}), extra="any",
+)  # fmt: skip
+"""Whatever the schema can say."""
+
+
 def value_kind(value: object) -> ValueKind:
     """The kind of an attribute's value."""
     if value is None:

@@ -33,7 +33,18 @@ from labelglot.formats.objects import decode_objects, numbers, whole
 from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
-from labelglot.holds import ANY_VALUE, NO_VALUE, TEXT, Holds, LabelHolds, Naming, TagHolds, ValueKind, leads_to
+from labelglot.holds import (
+    ANY_VALUE,
+    EVERYTHING,
+    NO_VALUE,
+    TEXT,
+    Holds,
+    LabelHolds,
+    Naming,
+    TagHolds,
+    ValueKind,
+    leads_to,
+)
 from labelglot.hooks import hookimpl
 from labelglot.projection.coordinates import is_finite
 from labelglot.projection.naming import image_stem
@@ -70,6 +81,7 @@ from labelglot.storage import Source, folder_name, from_folder_name
 
 __all__ = [
     "ANY_VALUE",
+    "EVERYTHING",
     "NO_VALUE",
     "PERCENT_XYWH",
     "PIXELS",

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import Format
 from labelglot.formats.registry import Registry, default_registry
+from labelglot.holds import EVERYTHING
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Label, Sample
 from labelglot.storage import MemorySource, safe_relative
 from labelglot.testing.explain import explain, other_bytes
 from labelglot.testing.mutation import mutations
-from labelglot.testing.strategies import EVERYTHING, datasets
+from labelglot.testing.strategies import datasets
 from labelglot.testing.travel import (
     Trip,
     differences,

@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from labelglot.geometry import corners_from_center, encode_string
-from labelglot.holds import ANY_VALUE, Holds, LabelHolds, Naming, TagHolds, ValueKind
+from labelglot.holds import EVERYTHING, Holds, ValueKind
 from labelglot.images import BytesImage
 from labelglot.schema import (
     Annotation,
@@ -37,24 +37,6 @@ from labelglot.schema import (
 )
 
 Draw = Any
-
-EVERYTHING = Holds(
-    geometry=(
-        frozenset({"box"}), frozenset({"keypoints"}),
-        frozenset({"rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid"}),
-    ),
-    bare=True, rotated_angle=True,
-    labels=LabelHolds(
-        ids="any", duplicates=True, required=False, parent=True, color=True, keypoints=True, skeleton=True,
-        keypoint_flip=True, attributes=True,
-    ),
-    attributes=ANY_VALUE, score=True, text=True, ids="any", track="any", group="any", parent="any", layer=True,
-    tags=TagHolds(negative=True, captions="many", score=True, layer=True, attributes=ANY_VALUE),
-    sample_ids="any", relative=True, uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
-    sample_attributes=ANY_VALUE, unlabelled=True, naming=Naming(scope="split"),
-    info=frozenset({"name", "description", "version", "licenses", "url"}), extra="any",
-)  # fmt: skip
-"""Whatever the schema can say."""
 
 SIZES = ((1, 1), (64, 48), (640, 480), (333, 500), (1, 700))
 _NAMES = ("cat", "dog", "traffic light", "a,b", "Straße", "汽车", "it's", 'say "hi"', "0", "0001", "x/y", "<tag>&", "Cat")

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 
 from labelglot.formats.base import Format
 from labelglot.formats.registry import default_registry
+from labelglot.holds import EVERYTHING
 from labelglot.schema import Dataset
 from labelglot.testing.conformance import SEARCH, check_pairs, conformance
-from labelglot.testing.strategies import EVERYTHING, datasets
+from labelglot.testing.strategies import datasets
 
 ONLY = frozenset(filter(None, os.environ.get("LABELGLOT_ONLY", "").split(",")))
 REGISTRY = default_registry()

@@ -6,6 +6,7 @@ from typing import Any
 
 from labelglot.errors import LabelglotError
 from labelglot.geometry import decode_string, encode_string
+from labelglot.schema.label import color_rgb
 from labelglot.schema.shape import Mask
 from labelglot.wire.json import fields
 
@@ -45,8 +46,5 @@ def read_color(value: object) -> str | None:
 
 def write_color(color: str) -> list[int] | str:
     """The inverse of :func:`read_color`: a colour that is not written ``#rrggbb`` stays text."""
-    try:
-        values = list(bytes.fromhex(color[1:])) if len(color) == 7 else []
-    except ValueError:
-        return color
-    return values if read_color(values) == color else color
+    values = color_rgb(color)
+    return list(values) if values is not None and read_color(list(values)) == color else color

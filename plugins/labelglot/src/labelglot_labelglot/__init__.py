@@ -15,24 +15,20 @@ import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.images import SourceImage
 from labelglot.plugin import (
-    ANY_VALUE,
+    EVERYTHING,
     Dataset,
     File,
     Format,
-    Holds,
     IndexEntry,
     Info,
     Label,
-    LabelHolds,
     Match,
-    Naming,
     Piece,
     Pieces,
     ReadContext,
     Report,
     Sample,
     Source,
-    TagHolds,
     WriteContext,
     under,
 )
@@ -41,7 +37,6 @@ from labelglot.schema.canonical import VERSION, dumps
 
 DOCUMENT = "dataset.labelglot.jsonl"
 BY_SPLIT = "by-split"
-KINDS = ("box", "keypoints"), ("rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid")
 
 
 class Labelglot(Format):
@@ -51,22 +46,7 @@ class Labelglot(Format):
     name = "labelglot (canonical, lossless)"
     url = "https://pypi.org/project/labelglot/"
     documents = (".jsonl",)
-    holds = Holds(
-        geometry=(frozenset({"box"}), frozenset({"keypoints"}), frozenset(KINDS[1])),  # type: ignore[arg-type]
-        bare=True,
-        rotated_angle=True,
-        labels=LabelHolds(
-            ids="any", duplicates=True, required=False, parent=True, color=True, keypoints=True, skeleton=True,
-            keypoint_flip=True, attributes=True,
-        ),
-        attributes=ANY_VALUE,
-        score=True, text=True, ids="any", track="any", group="any", parent="any", layer=True,
-        tags=TagHolds(negative=True, captions="many", score=True, layer=True, attributes=ANY_VALUE),
-        sample_ids="any", relative=True, uri=True, splits="any", several_splits=True, sequence=True, frame=True, timestamp=True,
-        sample_attributes=ANY_VALUE, unlabelled=True, naming=Naming(scope="split"),
-        info=frozenset({"name", "description", "version", "licenses", "url"}), extra="any",
-        split_names=None,
-    )  # fmt: skip
+    holds = EVERYTHING.replace(split_names=None)
 
     def detect(self, source: Source) -> Match | None:
         for name in source.match("*.jsonl"):

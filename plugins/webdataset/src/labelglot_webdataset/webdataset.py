@@ -17,16 +17,13 @@ from labelglot.errors import LabelglotError
 from labelglot.formats.rows import Classes, RowOptions, RowReader
 from labelglot.images import ImageHandle, PartImage, SourceImage, is_image
 from labelglot.plugin import (
-    ANY_VALUE,
+    EVERYTHING,
     Dataset,
     File,
     Format,
-    Holds,
     Info,
     Label,
-    LabelHolds,
     Match,
-    Naming,
     Options,
     Piece,
     Pieces,
@@ -36,7 +33,6 @@ from labelglot.plugin import (
     Sample,
     Source,
     Tag,
-    TagHolds,
     WriteContext,
     image_size,
     split_of_path,
@@ -86,22 +82,7 @@ class Webdataset(Format):
     url = "https://github.com/webdataset/webdataset"
     documents = (".tar",)
     embeds_images = True
-    holds = Holds(
-        geometry=(
-            frozenset({"box"}), frozenset({"keypoints"}),
-            frozenset({"rotated_box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid"}),
-        ),
-        bare=True, rotated_angle=True,
-        labels=LabelHolds(
-            ids="any", duplicates=True, required=False, parent=True, color=True, keypoints=True, skeleton=True,
-            keypoint_flip=True, attributes=True,
-        ),
-        attributes=ANY_VALUE, score=True, text=True, ids="any", track="any", group="any", parent="any", layer=True,
-        tags=TagHolds(negative=True, captions="many", score=True, layer=True, attributes=ANY_VALUE),
-        sample_ids="any", relative=True, uri=True, splits="any", several_splits=True, split_names=None, sequence=True,
-        frame=True, timestamp=True, sample_attributes=ANY_VALUE, unlabelled=True, naming=Naming(scope="split"),
-        info=frozenset({"name", "description", "version", "licenses", "url"}), extra="any",
-    )  # fmt: skip
+    holds = EVERYTHING.replace(split_names=None)
 
     class ReadOptions(RowOptions):
         """What the JSON of other tools means."""

@@ -1,6 +1,6 @@
 """The generated proof: every format alone, and every ordered pair. No format is named here.
 
-Collected by the pytest plugin (``labelglot.testing.pytest_plugin``), so that an installed format is tested without a
+Collected by the pytest plugin (``labelglot.pytest_plugin``), so that an installed format is tested without a
 test being written for it.
 """
 

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-SUITE = Path(__file__).with_name("suite.py")
+SUITE = Path(__file__).parent / "testing" / "suite.py"
 
 
 def pytest_addoption(parser: Any) -> None:

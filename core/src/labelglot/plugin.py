@@ -3,6 +3,7 @@
 from labelglot.conventions import PERCENT_XYWH, PIXELS, PIXELS_XYWH, RELATIVE, RELATIVE_CENTER, Convention, Rotation
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import (
+    LOOKED_AT,
     AddressOptions,
     AddressReadOptions,
     File,
@@ -14,6 +15,7 @@ from labelglot.formats.base import (
     Place,
     ReadContext,
     WriteContext,
+    best_match,
     image_size,
     in_pixels,
     seen_from,
@@ -82,6 +84,7 @@ from labelglot.storage import Source, folder_name, from_folder_name
 __all__ = [
     "ANY_VALUE",
     "EVERYTHING",
+    "LOOKED_AT",
     "NO_VALUE",
     "PERCENT_XYWH",
     "PIXELS",
@@ -148,6 +151,7 @@ __all__ = [
     "TagHolds",
     "ValueKind",
     "WriteContext",
+    "best_match",
     "decode_objects",
     "first_rows",
     "folder_name",

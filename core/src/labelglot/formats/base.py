@@ -460,6 +460,15 @@ def sequence_folder(sequence: str) -> str:
     return name if split_role(name) is None else f"%{ord(name[0]):02X}{name[1:]}"
 
 
+LOOKED_AT = 20
+"""Documents that detection looks at, so that it stays cheap in a folder of thousands."""
+
+
+def best_match(matches: Iterable[Match | None]) -> Match | None:
+    """The surest of what was seen; the first among equals, ``None`` if nothing was."""
+    return max((match for match in matches if match is not None), key=lambda match: match.confidence, default=None)
+
+
 def seen_from(folder: str, name: str) -> str | None:
     """A relative name as path from the root, ``None`` if it leaves the root or is not relative."""
     if "\\" in name or _SCHEME.match(name):

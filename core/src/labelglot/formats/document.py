@@ -7,9 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from labelglot.errors import LabelglotError
-from labelglot.formats.base import File, Format, Piece, Pieces, ReadContext, WriteContext, in_pixels
+from labelglot.formats.base import (
+    LOOKED_AT,
+    File,
+    Format,
+    Match,
+    Piece,
+    Pieces,
+    ReadContext,
+    WriteContext,
+    best_match,
+    in_pixels,
+)
 from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Info, Label, Records, Sample, merge_labels
+from labelglot.storage import Source
 
 
 class Content(NamedTuple):
@@ -28,14 +40,29 @@ class Content(NamedTuple):
 
 
 class Document(Format):
-    """One document per split. Subclasses write ``inputs``, ``parse``, ``decode``, ``encode_record`` and ``frame``."""
+    """One document per split. Subclasses write ``evidence``, ``parse``, ``decode``, ``encode_record`` and ``frame``.
+
+    ``patterns``: names of files that may be its documents.
+    """
 
     documents: ClassVar[tuple[str, ...]] = (".json",)
+    patterns: ClassVar[tuple[str, ...]] = ("*.json",)
     separator: ClassVar[bytes] = b","
 
-    @abstractmethod
+    def evidence(self, source: Source, path: str) -> Match | None:
+        """What the beginning of a file says for this format; ``None`` if nothing does. Must not raise."""
+        return None
+
+    def detect(self, source: Source) -> Match | None:
+        return best_match(self.evidence(source, path) for path in source.match(*self.patterns)[:LOOKED_AT])
+
     def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        """The documents to read, each with the split it stands for, in a stable order."""
+        """The documents to read, each with the split it stands for, in a stable order.
+
+        By default those that speak for the format, or all if none does, without a split.
+        """
+        paths = context.source.match(*self.patterns)
+        return [(path, None) for path in [p for p in paths if self.evidence(context.source, p)] or paths]
 
     @abstractmethod
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Literal, NamedTuple
 
@@ -124,18 +124,8 @@ class CreateMl(Document):
             return self.holds.replace(boxes=Convention(unit="relative", form="center"))
         return self.holds
 
-    def detect(self, source: Source) -> Match | None:
-        best: Match | None = None
-        for name in source.match("*.json")[:20]:
-            match = _evidence(name, json.peek(source.head(name, 1 << 14)))
-            if match is not None and (best is None or match.confidence > best.confidence):
-                best = match
-        return best
-
-    def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = context.source.match("*.json")
-        found = [n for n in names if _evidence(n, json.peek(context.source.head(n, 1 << 14))) is not None]
-        return [(name, None) for name in found or names]
+    def evidence(self, source: Source, path: str) -> Match | None:
+        return _evidence(path, json.peek(source.head(path, 1 << 14)))
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         found: dict[str, list[tuple[int, bytes]]] = {}

@@ -14,6 +14,7 @@ from typing import Any
 from labelglot.images import SourceImage
 from labelglot.plugin import (
     ANY_VALUE,
+    LOOKED_AT,
     Annotation,
     Convention,
     File,
@@ -34,6 +35,7 @@ from labelglot.plugin import (
     Tag,
     TagHolds,
     WriteContext,
+    best_match,
     image_size,
     order_splits,
     with_suffix,
@@ -81,8 +83,7 @@ class Dataloop(PerImage):
     )
 
     def detect(self, source: Source) -> Match | None:
-        matches = [match for name in source.match("*.json")[:20] if (match := _evidence(source, name)) is not None]
-        return max(matches, key=lambda match: match.confidence, default=None)
+        return best_match(_evidence(source, name) for name in source.match("*.json")[:LOOKED_AT])
 
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
         images: dict[str, list[str]] = {}

@@ -121,6 +121,7 @@ class LabelStudio(Document):
         unlabelled=True,
         extra=frozenset({OWNER}),
     )
+    patterns = ("*.json", "*.csv", "*.tsv")
 
     class ReadOptions(Options):
         """Whose annotations are read, and where the image is."""
@@ -154,13 +155,8 @@ class LabelStudio(Document):
         names = holds.labels.names
         return holds.replace(labels=LabelHolds(names=names, required=False, unused=False, order="appearance"))
 
-    def detect(self, source: Source) -> Match | None:
-        matches = [match for name in _names(source)[:20] if (match := _evidence(source, name)) is not None]
-        return max(matches, key=lambda match: match.confidence, default=None)
-
-    def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = _names(context.source)
-        return [(name, None) for name in [n for n in names if _evidence(context.source, n)] or names]
+    def evidence(self, source: Source, path: str) -> Match | None:
+        return _evidence(source, path)
 
     def read(self, context: ReadContext) -> Dataset:
         return super().read(context).replace(labels_complete=False)
@@ -544,10 +540,6 @@ def _config(context: WriteContext, used: Sequence[Sequence[str]]) -> str:
     kinds = [name for what, name, _ in used if what == "kind"]
     flat = {what for what, _, _ in used}
     return write_config(context.labels, kinds, "tags" in flat, "captions" in flat, fields)
-
-
-def _names(source: Source) -> list[str]:
-    return [name for pattern in ("*.json", "*.csv", "*.tsv") for name in source.match(pattern)]
 
 
 def _evidence(source: Source, name: str) -> Match | None:

@@ -51,7 +51,6 @@ from pydantic import Field
 from labelglot_labelbox.legacy import OWNER, from_csv, is_legacy, rows_of
 
 DOCUMENT = "export.ndjson"
-PATTERNS = ("*.ndjson", "*.jsonl", "*.json", "*.csv")
 HEAD = 1 << 14
 KINDS = {
     "box": "ImageBoundingBox",
@@ -82,6 +81,7 @@ class Labelbox(Document):
     name = "Labelbox export"
     url = "https://docs.labelbox.com/reference/label-export"
     documents = (".ndjson",)
+    patterns = ("*.ndjson", "*.jsonl", "*.json", "*.csv")
     separator = b""
     holds = Holds(
         geometry=(frozenset({"box", "polygon", "polyline", "points", "mask"}),),
@@ -113,13 +113,8 @@ class Labelbox(Document):
             default=None, title="Annotator", description="read only labels that this user made (as in created_by)"
         )
 
-    def detect(self, source: Source) -> Match | None:
-        matches = [match for name in _names(source)[:20] if (match := _evidence(source, name)) is not None]
-        return max(matches, key=lambda match: match.confidence, default=None)
-
-    def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = _names(context.source)
-        return [(name, None) for name in [n for n in names if _evidence(context.source, n)] or names]
+    def evidence(self, source: Source, path: str) -> Match | None:
+        return _evidence(source, path)
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         rows: list[tuple[str, dict[str, Any]]] = []
@@ -609,10 +604,6 @@ def _draw(a: Annotation) -> tuple[str | None, dict[str, Any]]:
         return None, {}
     left, top, width, height = (json.finite(v) for v in PIXELS_XYWH.write_box(a.box, None))
     return KINDS["box"], {"bounding_box": {"top": top, "left": left, "height": height, "width": width}}
-
-
-def _names(source: Source) -> list[str]:
-    return sorted({name for pattern in PATTERNS for name in source.match(pattern)})
 
 
 def _evidence(source: Source, name: str) -> Match | None:

@@ -42,7 +42,6 @@ from pydantic import Field
 from labelglot_prodigy.spans import OWNER, read_span, write_span
 
 DOCUMENT = "prodigy.jsonl"
-PATTERNS = ("*.jsonl", "*.ndjson")
 LOOKED_AT = 50
 VIEWS = ("image_manual", "image", "classification", "choice", "blocks")
 LINE = (
@@ -83,6 +82,7 @@ class Prodigy(Document):
     name = "Prodigy image tasks"
     url = "https://prodi.gy/docs/api-interfaces"
     documents = (".jsonl",)
+    patterns = ("*.jsonl", "*.ndjson")
     separator = b""
     holds = Holds(
         geometry=(frozenset({"box", "polygon"}),),
@@ -117,13 +117,8 @@ class Prodigy(Document):
             description="put the bytes of each image into its line, as Prodigy does",
         )
 
-    def detect(self, source: Source) -> Match | None:
-        matches = [match for name in _names(source)[:20] if (match := _evidence(source, name)) is not None]
-        return max(matches, key=lambda match: match.confidence, default=None)
-
-    def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = _names(context.source)
-        return [(name, None) for name in [n for n in names if _evidence(context.source, n)] or names]
+    def evidence(self, source: Source, path: str) -> Match | None:
+        return _evidence(source, path)
 
     def parse(self, data: bytes, path: str, context: ReadContext) -> Content:
         lines: dict[str, list[tuple[str, bytes]]] = {}
@@ -408,10 +403,6 @@ def _embedded(text: str, place: str, key: str, report: Report) -> bytes:
     except LabelglotError as error:
         report.problem(f"{OWNER}.image", error.message, place, key=key, action="read without the image")
         return b""
-
-
-def _names(source: Source) -> list[str]:
-    return sorted({name for pattern in PATTERNS for name in source.match(pattern)})
 
 
 def _evidence(source: Source, name: str) -> Match | None:

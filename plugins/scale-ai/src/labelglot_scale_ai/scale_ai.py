@@ -86,13 +86,8 @@ class ScaleAi(Document):
         extra=frozenset({OWNER}),
     )
 
-    def detect(self, source: Source) -> Match | None:
-        matches = [match for name in source.match("*.json")[:20] if (match := _evidence(source, name)) is not None]
-        return max(matches, key=lambda match: match.confidence, default=None)
-
-    def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = context.source.match("*.json")
-        return [(name, None) for name in [n for n in names if _evidence(context.source, n)] or names]
+    def evidence(self, source: Source, path: str) -> Match | None:
+        return _evidence(source, path)
 
     def read(self, context: ReadContext) -> Dataset:
         return super().read(context).replace(labels_complete=False)

@@ -99,18 +99,8 @@ class Via(Document):
         labels = LabelHolds(names=holds.labels.names, required=False, unused=False, order="appearance")
         return holds.replace(labels=labels, info=frozenset())
 
-    def detect(self, source: Source) -> Match | None:
-        best: Match | None = None
-        for name in source.match("*.json")[:20]:
-            match = _evidence(name, json.peek(source.head(name, HEAD)))
-            if match is not None and (best is None or match.confidence > best.confidence):
-                best = match
-        return best
-
-    def inputs(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
-        names = context.source.match("*.json")
-        found = [n for n in names if _evidence(n, json.peek(context.source.head(n, HEAD))) is not None]
-        return [(name, None) for name in found or names]
+    def evidence(self, source: Source, path: str) -> Match | None:
+        return _evidence(path, json.peek(source.head(path, HEAD)))
 
     def read(self, context: ReadContext) -> Dataset:
         return super().read(context).replace(labels_complete=False)

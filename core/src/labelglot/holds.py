@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Literal
 
 from labelglot.conventions import PIXELS, Convention
@@ -203,12 +204,12 @@ class Holds(Frozen):
         """Whether the address of the image written at ``path`` survives. ``image``: its file is written, too."""
         return leads_to(uri, path, image, self.uri_root) if self.uri == "location" else self.uri
 
-    @property
+    @cached_property
     def kinds(self) -> frozenset[str]:
         """All geometry kinds some slot takes."""
         return frozenset(kind for slot in self.geometry for kind in slot)
 
-    @property
+    @cached_property
     def mixed_units(self) -> bool:
         """Whether of the boxes and the points in an object one is in pixels and the other relative to the size."""
         both = "box" in self.kinds and bool(self.kinds - {"box", "mask"})

@@ -17,6 +17,7 @@ from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
 from labelglot.schema.shape import Box, Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import ABSOLUTE, close
+from msgspec.structs import replace
 
 Signature = tuple[bool, str | None, bool]
 
@@ -141,6 +142,7 @@ class ObjectReducer:
         self.bounded = any(c.lowest is not None or c.highest is not None for c in (holds.boxes, holds.points))
         self.labels = {old: new for old, new in labels.items() if old != new}
         self.exact = holds.boxes.exact and holds.points.exact
+        self._may_drop_boxes = {"box"} not in holds.geometry
         self._without_box: dict[Signature, bool] = {}
         self.remembered: dict[tuple[Any, ...], Reduced] = {}
         self._losses: list[Lost] = []
@@ -154,12 +156,13 @@ class ObjectReducer:
         trace: list[int] = []
         remembered, labels = self.remembered, self.labels
         spells = frame.to_relative or not self.exact
+        remembers = frame.boxes and frame.points
         # Boxes alone, exact, with no shape beside them: the one thing left to do is to divide them by the size.
         boxes_only = frame.to_relative and self.exact and self.holds.kinds == {"box"} and not self.bound
         width, height = frame.size or (1, 1)
         for position, a in enumerate(annotations):
-            key = outline(a) if frame.boxes and frame.points else None
-            if key is not None and a.box is not None and a.shape is not None and self._drops_box(a):
+            key = outline(a) if remembers else None
+            if key is not None and self._may_drop_boxes and a.box is not None and a.shape is not None and self._drops_box(a):
                 key = (*key, follows(a.box, a.shape))
             reduced = remembered.get(key) if key is not None else None
             if reduced is None:
@@ -171,18 +174,17 @@ class ObjectReducer:
                 lose.replay(losses, position)
             if changes is None:
                 continue
+            made = replace(a, **changes) if changes else a
             if numbered:
                 assigned = self.id_base + number + position + 1
-                changes = {**changes, "id": str(assigned) if self.holds.ids == "str" else assigned}
+                made = replace(made, id=str(assigned) if self.holds.ids == "str" else assigned)
             if labels and a.label in labels:
-                changes = {**changes, "label": labels[a.label]}
-            if boxes_only and (box := changes.get("box", a.box)) is not None:
-                x0, y0, x1, y1 = box
-                made = a.replace(**{**changes, "box": (x0 / width, y0 / height, x1 / width, y1 / height)})
-                kept.append(made)
+                made = replace(made, label=labels[a.label])
+            if boxes_only and made.box is not None:
+                x0, y0, x1, y1 = made.box
+                kept.append(replace(made, box=(x0 / width, y0 / height, x1 / width, y1 / height)))
                 trace.append(position)
                 continue
-            made = a.replace(**changes) if changes else a
             if spells:
                 made, pieces, shifted = self._spell(made, pieces, frame, position, lose)
                 moved = moved or shifted

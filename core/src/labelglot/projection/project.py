@@ -10,12 +10,13 @@ from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
 from labelglot.projection.losses import HeldLosses, LossList, LossSink
 from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
-from labelglot.projection.objects import Frame, ObjectReducer
+from labelglot.projection.objects import REMEMBERED, Frame, ObjectReducer
 from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
-from labelglot.report import Loss
+from labelglot.report import Loss, Severity
 from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.dataset import Dataset, Info
 from labelglot.schema.sample import Sample
+from msgspec.structs import replace
 
 
 class Projected(NamedTuple):
@@ -56,45 +57,91 @@ def project(sample: Sample, holds: Holds, plan: Plan = NO_PLAN, ordinal: int = 0
     return Projected(result, tuple(losses.losses), trace)
 
 
+class Outer(NamedTuple):
+    """What becomes of a sample besides its objects. ``changes``: fields that change, ``None``: it is dropped.
+
+    ``frame``: coordinates are fractions in the target, boxes can be expressed at all, points can.
+    """
+
+    changes: dict[str, object] | None
+    frame: tuple[bool, bool, bool] = (False, True, True)
+    losses: tuple[tuple[str, str, int | None, str, Severity], ...] = ()
+
+
+DROPPED = Outer(None)
+
+
 class SampleReducer:
     """Reduces one sample after the other to what a target holds; the engine's form of :func:`project`."""
 
     def __init__(self, holds: Holds, plan: Plan) -> None:
         self.holds, self.plan = holds, plan
         self.objects = ObjectReducer(holds, plan.labels, plan.id_base, plan.bound, plan.points)
+        self.remembered: dict[tuple[object, ...], Outer] = {}
 
     def reduce(
         self, sample: Sample, ordinal: int, number: int, lose: LossSink
     ) -> tuple[Sample | None, tuple[int, ...]]:
         """The sample as the target holds it (``None``: not at all), and the source position of each annotation."""
-        holds, plan = self.holds, self.plan
-        if not sample.annotations and not sample.tags and not holds.empty:
-            lose("sample.empty", "sample", None, "images without objects cannot be written", "warning")
+        outer = self._outer(sample, lose)
+        if outer.changes is None:
             return None, ()
-        if holds.images and not (plan.images and sample.image is not None):
-            lose("sample.image", "sample", None, "its image file is what is written, and that is not at hand", "warning")
-            return None, ()
-        if holds.size_required and not _survives(sample, holds, plan):
-            lose("sample.unsized", "sample", None, "the target needs the size of the image, which is unknown", "error")
-            return None, ()
-        changes: dict[str, object] = {}
-        _identity(sample, holds, plan, ordinal, changes, lose)
-        relative, boxes, points = _frame(sample, holds, plan, changes, lose)
-        _sample_fields(sample, holds, plan, changes, lose)
+        changes = dict(outer.changes)
+        _identity(sample, self.holds, self.plan, ordinal, changes, lose)
+        if sample.uri is not None:
+            _uri(sample, self.holds, self.plan, changes, lose)
         trace: tuple[int, ...] = ()
-        if sample.annotations is None:
-            if not holds.unlabelled:
-                lose("sample.unlabelled", "annotations", None, "becomes an image without objects", "warning")
-                changes["annotations"] = ()
-        elif sample.annotations:
+        if sample.annotations:
+            relative, boxes, points = outer.frame
             from_fractions = sample.units == "relative"
             frame = Frame(sample.size, from_fractions, relative and not from_fractions, boxes, points)
             changes["annotations"], trace = self._objects(sample, frame, number, lose)
-        left = changes.get("annotations", sample.annotations) or changes.get("tags", sample.tags)
-        if not left and not holds.empty:
+            left = changes["annotations"] or changes.get("tags", sample.tags)
+            if not left and not self.holds.empty:
+                lose("sample.empty", "sample", None, "nothing of it can be written", "warning")
+                return None, ()
+        return (replace(sample, **changes) if changes else sample), trace
+
+    def _outer(self, sample: Sample, lose: LossSink) -> Outer:
+        """What becomes of a sample besides its objects and its name: remembered, since most are alike in that."""
+        if sample.tags or sample.attributes:
+            return self._work_out(sample, lose)
+        key = (
+            sample.splits, sample.units, sample.size is None, sample.image is None, sample.sequence is None,
+            sample.frame is None, sample.timestamp is None, sample.annotations is None, not sample.annotations,
+            tuple(sample.extra) if sample.extra else None,
+        )  # fmt: skip
+        outer = self.remembered.get(key)
+        if outer is None:
+            losses = HeldLosses()
+            outer = self._work_out(sample, losses)._replace(losses=tuple(losses.held))
+            if len(self.remembered) < REMEMBERED:
+                self.remembered[key] = outer
+        for code, aspect, _, detail, severity in outer.losses:
+            lose(code, aspect, None, detail, severity)
+        return outer
+
+    def _work_out(self, sample: Sample, lose: LossSink) -> Outer:
+        holds, plan = self.holds, self.plan
+        if not sample.annotations and not sample.tags and not holds.empty:
+            lose("sample.empty", "sample", None, "images without objects cannot be written", "warning")
+            return DROPPED
+        if holds.images and not (plan.images and sample.image is not None):
+            lose("sample.image", "sample", None, "its image file is what is written, and that is not at hand", "warning")
+            return DROPPED
+        if holds.size_required and not _survives(sample, holds, plan):
+            lose("sample.unsized", "sample", None, "the target needs the size of the image, which is unknown", "error")
+            return DROPPED
+        changes: dict[str, object] = {}
+        frame = _frame(sample, holds, plan, changes, lose)
+        _sample_fields(sample, holds, plan, changes, lose)
+        if sample.annotations is None and not holds.unlabelled:
+            lose("sample.unlabelled", "annotations", None, "becomes an image without objects", "warning")
+            changes["annotations"] = ()
+        if not sample.annotations and not changes.get("tags", sample.tags) and not holds.empty:
             lose("sample.empty", "sample", None, "nothing of it can be written", "warning")
-            return None, ()
-        return (sample.replace(**changes) if changes else sample), trace
+            return DROPPED
+        return Outer(changes, frame)
 
     def _objects(
         self, sample: Sample, frame: Frame, number: int, lose: LossSink
@@ -134,6 +181,13 @@ def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: d
         changes["id"] = kept
 
 
+def _uri(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, object], lose: LossSink) -> None:
+    path = str(changes.get("path", sample.path))
+    if not holds.keeps_uri(sample.uri or "", path, plan.images and sample.image is not None):
+        lose("sample.uri", "uri", None, "not kept", "info")
+        changes["uri"] = None
+
+
 def _survives(sample: Sample, holds: Holds, plan: Plan) -> bool:
     """Whether a reader of the target will know the size of the image."""
     return sample.size is not None and (holds.size or (plan.images and sample.image is not None))
@@ -170,11 +224,6 @@ def _sample_fields(sample: Sample, holds: Holds, plan: Plan, changes: dict[str, 
         shown = "+".join(sample.splits) or "no split"
         lose("split", "splits", None, f"{shown} becomes {'+'.join(splits) or 'no split'}", "warning")
         changes["splits"] = splits
-    if sample.uri is not None:
-        path = str(changes.get("path", sample.path))
-        if not holds.keeps_uri(sample.uri, path, plan.images and sample.image is not None):
-            lose("sample.uri", "uri", None, "not kept", "info")
-            changes["uri"] = None
     for field in ("sequence", "frame", "timestamp"):
         if getattr(sample, field) is not None and not getattr(holds, field):
             lose(f"sample.{field}", field, None, "not kept", "warning")

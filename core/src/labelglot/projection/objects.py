@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
+from msgspec.structs import replace
+
 from labelglot.geometry import bridge, is_upright, nest
 from labelglot.holds import GeometryKind, Holds
 from labelglot.projection import ladder
@@ -17,7 +19,6 @@ from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
 from labelglot.schema.shape import Box, Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import ABSOLUTE, close
-from msgspec.structs import replace
 
 Signature = tuple[bool, str | None, bool]
 

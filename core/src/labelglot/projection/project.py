@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
@@ -16,7 +18,6 @@ from labelglot.report import Loss, Severity
 from labelglot.schema.annotation import Annotation, Tag
 from labelglot.schema.dataset import Dataset, Info
 from labelglot.schema.sample import Sample
-from msgspec.structs import replace
 
 
 class Projected(NamedTuple):

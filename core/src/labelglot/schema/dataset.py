@@ -148,6 +148,15 @@ class Decoder(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchDecoder(Protocol):
+    """A decoder to which some records together cost less than each for itself. Must be picklable."""
+
+    def many(self, records: Iterable[Any], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        """What :class:`Decoder` makes of each of them, in order and lazily. ``ordinal``: of the first."""
+        ...
+
+
 class RecordPartition:
     """A piece that holds raw records and the decoder for them."""
 
@@ -158,6 +167,9 @@ class RecordPartition:
         return len(self.records)
 
     def read(self, report: Report) -> Iterator[Sample]:
+        if isinstance(self.decode, BatchDecoder):
+            yield from (s for s in self.decode.many(self.records, self.ordinal, report) if s is not None)
+            return
         for ordinal, record in enumerate(self.records, self.ordinal):
             sample = self.decode(record, ordinal, report)
             if sample is not None:

@@ -54,7 +54,7 @@ class PlainFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     image_id: int | str
     category_id: int | str
     bbox: tuple[float, float, float, float]
-    segmentation: tuple[tuple[float, ...], ...] = ()
+    segmentation: tuple[tuple[float, ...], ...] | dict[str, msgspec.Raw] = ()
     id: int | str | None = None
     area: Number | msgspec.UnsetType = msgspec.UNSET
     iscrowd: int | msgspec.UnsetType = msgspec.UNSET
@@ -63,7 +63,7 @@ class PlainFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
     """The same, with an outline that nobody asks for."""
 
-    segmentation: msgspec.Raw = msgspec.Raw(b"[]")  # type: ignore[assignment]
+    segmentation: tuple[msgspec.Raw, ...] | dict[str, msgspec.Raw] = ()  # type: ignore[assignment]
 
 
 _decoder = msgspec.json.Decoder(Fields)
@@ -107,28 +107,33 @@ def fields(raw: bytes | msgspec.Raw, place: str) -> tuple[Fields, dict[str, Any]
         raise Misfit("coco.annotation", str(error)) from error
 
 
-def decode_plain(raws: Sequence[msgspec.Raw], keys: Mapping[int | str, str], outlines: bool, extras: bool) -> list[Annotation | None]:
-    """The objects of an image as far as they are plain; ``None`` for each that :func:`decode` has to look at.
+def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: bool, extras: bool) -> list[Annotation | None] | None:
+    """The objects of annotations (``text``: with commas between them) that are plain; ``None`` for each that
+    :func:`decode` has to look at, or for all of them.
 
     ``outlines``: whether segmentations are wanted, otherwise polygons are only said to be there; ``extras``: whether
     what only COCO knows is wanted as it was, otherwise there is only something in its place.
     """
     try:
-        found = (_plain if outlines else _boxed).decode(b"[" + b",".join(raws) + b"]")
+        found = (_plain if outlines else _boxed).decode(b"[" + text + b"]")
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return [None] * len(raws)
+        return None
     made: list[Annotation | None] = []
     for item in found:
         x, y, w, h = item.bbox
-        label = keys.get(item.category_id)
-        shape = _plain_shape(item.segmentation)
-        right, bottom, area = x + w, y + h, item.area
-        sound = 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
-        if label is None or shape is NotImplemented or not sound:
+        label, segmentation, area, crowd = keys.get(item.category_id), item.segmentation, item.area, item.iscrowd
+        right, bottom = x + w, y + h
+        shape: Polygon | None = None
+        if segmentation:
+            if type(segmentation) is dict or (outlines and not _are_rings(segmentation)):  # type: ignore[arg-type]
+                made.append(None)
+                continue
+            shape = Polygon(parts=tuple([(ring,) for ring in segmentation])) if outlines else UNREAD  # type: ignore[misc]
+        if label is None or not (0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE):
             made.append(None)
-        elif not extras and area is not UNSET and (item.iscrowd == 0 or item.iscrowd is UNSET):
+        elif not extras and area is not UNSET and (crowd == 0 or crowd is UNSET):
             made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=_SOMETHING))
-        elif item.iscrowd != 0 or shape is None or span(x, right) != w or span(y, bottom) != h:
+        elif crowd != 0 or shape is None or span(x, right) != w or span(y, bottom) != h:
             made.append(None)
         else:
             extra = {OWNER: {"area": area}} if area is not UNSET else {}
@@ -139,19 +144,14 @@ def decode_plain(raws: Sequence[msgspec.Raw], keys: Mapping[int | str, str], out
 HUGE = 1e9
 """Pixels; a box beyond them is looked at more closely."""
 
-_SOMETHING: Mapping[str, Any] = {OWNER: {"area": 0}}
+_SOMETHING: dict[str, Any] = {OWNER: {"area": 0}}
 """Stands for what only COCO knows of an object, where nobody asks for it."""
 
 
-def _plain_shape(segmentation: tuple[tuple[float, ...], ...] | msgspec.Raw) -> Any:
-    """The polygon of a segmentation, ``None`` for an empty one, ``NotImplemented`` for anything else."""
-    if type(segmentation) is msgspec.Raw:
-        begin = bytes(memoryview(segmentation)[:2])
-        return UNREAD if begin == b"[[" else None if begin == b"[]" else NotImplemented
-    for ring in segmentation:
-        if len(ring) < 6 or len(ring) & 1:
-            return NotImplemented
-    return Polygon(parts=tuple([(ring,) for ring in segmentation])) if segmentation else None
+def _are_rings(segmentation: Sequence[tuple[float, ...]]) -> bool:
+    if len(segmentation) == 1:
+        return (number := len(segmentation[0])) >= 6 and not number & 1
+    return all(len(ring) >= 6 and not len(ring) & 1 for ring in segmentation)
 
 
 def decode(

@@ -134,7 +134,13 @@ class CocoCaptions(Coco):
 
 
 class _Decoder(Decoder):
-    def decode(self, part: Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Sequence[None]]:
+        return ([None] * len(part.annotations) for part in parts)
+
+    def decode(
+        self, part: Part, plain: Sequence[Annotation | None], key: str, annotations: list[Annotation], tags: list[Tag],
+        report: Report,
+    ) -> None:  # fmt: skip
         """Add the captions a document has of an image."""
         document = self.opened[part.document]
         for raw, position in zip(part.annotations, part.places, strict=True):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 from labelglot.errors import LabelglotError
@@ -73,6 +74,29 @@ class Image(msgspec.Struct, gc=False):
         if self.file_name or not self.coco_url:
             return self.file_name
         return "/".join(self.coco_url.rsplit("/", 2)[-2:]) if "://" in self.coco_url else None
+
+
+class PlainImage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An image of which nothing needs a closer look, with the fields that COCO itself has."""
+
+    id: int | str
+    file_name: str
+    width: Annotated[int, msgspec.Meta(gt=0)]
+    height: Annotated[int, msgspec.Meta(gt=0)]
+    license: int | msgspec.UnsetType = msgspec.UNSET
+    flickr_url: str | msgspec.UnsetType = msgspec.UNSET
+    coco_url: str | msgspec.UnsetType = msgspec.UNSET
+    date_captured: str | msgspec.UnsetType = msgspec.UNSET
+
+    def usual(self) -> dict[str, Any]:
+        """The fields of COCO that are set."""
+        values = zip(_USUAL, _usual(self), strict=True)
+        return {name: value for name, value in values if value is not msgspec.UNSET}
+
+
+_USUAL = ("license", "flickr_url", "coco_url", "date_captured")
+_usual = attrgetter(*_USUAL)
+_plain_images_decoder = msgspec.json.Decoder(list[PlainImage])
 
 
 class Key(msgspec.Struct, gc=False):
@@ -645,6 +669,13 @@ class _Index:
         return iter(self.entries)
 
 
+BATCH_RECORDS = 100
+"""Images whose annotations are decoded together."""
+
+BATCH_BYTES = 1 << 18
+"""Bytes of annotations from which on they are decoded without waiting for more."""
+
+
 class Decoder:
     """Turns a record into a sample."""
 
@@ -661,39 +692,91 @@ class Decoder:
         self.outlines, self.extras = context.wants_outlines(), context.wants_extra(owner)
 
     def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
+        return next(self.many([record], ordinal, report))
+
+    def many(self, records: Iterable[Record], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        """The samples of several records, some at a time: their annotations are decoded together."""
+        batch: list[Record] = []
+        texts: list[bytes] = []
+        size = 0
+        for record in records:
+            mine = [b",".join(part.annotations) for part in record.parts]
+            batch.append(record)
+            texts += mine
+            size += sum(map(len, mine))
+            if size > BATCH_BYTES or len(batch) == BATCH_RECORDS:
+                yield from self._batch(batch, texts, report)
+                batch, texts, size = [], [], 0
+        yield from self._batch(batch, texts, report)
+
+    def _batch(self, records: Sequence[Record], texts: Sequence[bytes], report: Report) -> Iterator[Sample | None]:
+        plain = self.plain([part for record in records for part in record.parts], texts)
+        for record, image in zip(records, _plain_images(records), strict=True):
+            yield self.sample(record, image, plain, report)
+
+    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Sequence[Annotation | None]]:
+        """For each part the objects of its annotations, as far as they are plain (see :func:`decode_plain`).
+
+        ``texts``: the annotations of each part with commas between them.
+        """
+        made: list[Annotation | None] | None = None
+        if len({part.document for part in parts}) == 1:
+            made = self._plain(b",".join(filter(None, texts)), parts[0].document)
+        start = 0
+        for part, text in zip(parts, texts, strict=True):
+            number = len(part.annotations)
+            if made is None:
+                yield self._plain(text, part.document) or [None] * number
+            else:
+                yield made[start : start + number]
+                start += number
+
+    def _plain(self, text: bytes, document: int) -> list[Annotation | None] | None:
+        return decode_plain(text, self.opened[document].classes.keys, self.outlines, self.extras)
+
+    def sample(
+        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
+    ) -> Sample | None:
+        """The sample of a record. ``image``: its image, if it is plain; ``plain``: for each of its parts what is."""
         document = self.opened[record.parts[0].document]
-        values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")
-        path = record.path
+        path, written = record.path, record.name
         key = path if document.split is None else f"{document.split}:{path}"
         annotations: list[Annotation] = []
         tags: list[Tag] = []
         for part in record.parts:
-            self.decode(part, key, annotations, tags, report)
-        written = record.name
-        extra = {name: value for name, value in values.items() if name not in _IMAGE}
-        size = image_size_of(Image(width=_number(values.get("width")), height=_number(values.get("height"))))
-        if size is None and ("width" in values or "height" in values):
-            extra["size"] = [values.get("width"), values.get("height")]
-        uri = values.get("uri") or identity(written)[1]
+            self.decode(part, next(plain), key, annotations, tags, report)
+        if image is not None:
+            id_, size, uri, extra = image.id, (image.width, image.height), None, image.usual()
+        else:
+            values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")
+            id_, uri = values["id"], values.get("uri")
+            extra = {name: value for name, value in values.items() if name not in _IMAGE}
+            size = image_size_of(Image(width=_number(values.get("width")), height=_number(values.get("height"))))
+            if size is None and ("width" in values or "height" in values):
+                extra["size"] = [values.get("width"), values.get("height")]
+        labelled = document.labelled if len(record.parts) == 1 else any(self.opened[p.document].labelled for p in record.parts)
         sample = Sample(
             path=path,
-            id=values["id"],
+            id=id_,
             image=self._image(written, document),
-            uri=uri,
+            uri=uri or (written if written != path else None),
             size=size,
             splits=(document.split,) if document.split is not None else (),
             tags=tuple(tags),
-            annotations=tuple(annotations) if any(self.opened[p.document].labelled for p in record.parts) else None,
+            annotations=tuple(annotations) if labelled else None,
             extra={self.owner: extra} if extra else {},
         )
         return in_pixels(sample)
 
-    def decode(self, part: Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
-        """Add what a document says of an image."""
+    def decode(
+        self, part: Part, plain: Sequence[Annotation | None], key: str, annotations: list[Annotation], tags: list[Tag],
+        report: Report,
+    ) -> None:  # fmt: skip
+        """Add what a document says of an image. ``plain``: its objects, ``None`` for each that needs a closer look."""
         document = self.opened[part.document]
-        if not part.annotations:
+        if not document.repeated and all(plain):
+            annotations += plain  # type: ignore[arg-type]
             return
-        plain = decode_plain(part.annotations, document.classes.keys, self.outlines, self.extras)
         for raw, position, quick in zip(part.annotations, part.places, plain, strict=True):
             if quick is not None and not (document.repeated and position in document.repeated):
                 annotations.append(quick)
@@ -723,6 +806,14 @@ class Decoder:
             found = next((path for f in own if (path := under(f, name)) in images), None)
             return None if found is None else SourceImage(self.context.source, found)
         return self.context.place(name, document.path.rpartition("/")[0], folders).image
+
+
+def _plain_images(records: Sequence[Record]) -> Sequence[PlainImage | None]:
+    """The images of records; ``None`` for all of them unless all are plain, since those of one document are alike."""
+    try:
+        return _plain_images_decoder.decode(b"[" + b",".join([record.image for record in records]) + b"]")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return [None] * len(records)
 
 
 def _number(value: Any) -> int | float | None:

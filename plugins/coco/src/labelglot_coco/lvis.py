@@ -7,14 +7,14 @@ written where it is set. In version 1 images have no ``file_name``; it is the en
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from labelglot.images import SourceImage
 from labelglot.plugin import Annotation, Match, Overview, ReadContext, Report, Sample, Source, Tag, TagHolds
 
 from labelglot_coco.annotation import OWNER
-from labelglot_coco.coco import Coco, Decoder, Opened, Part, Record, encode_image
+from labelglot_coco.coco import Coco, Decoder, Opened, Part, PlainImage, Record, encode_image
 from labelglot_coco.layout import FEDERATED, Kind, documents, heads, kind_of
 
 ID = "lvis"
@@ -73,8 +73,10 @@ class Lvis(Coco):
 
 
 class _Decoder(Decoder):
-    def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
-        sample = super().__call__(record, ordinal, report)
+    def sample(
+        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
+    ) -> Sample | None:
+        sample = super().sample(record, image, plain, report)
         if sample is None:
             return None
         bag = dict(sample.extra.get(OWNER, {}))
@@ -101,10 +103,13 @@ class _Decoder(Decoder):
             report.problem(f"{ID}.category", message, place, severity="error", key=key, raw=wrong[:10], action="left out")
         return list(dict.fromkeys(known[id_] for id_ in listed if isinstance(id_, int | str) and id_ in known))
 
-    def decode(self, part: Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+    def decode(
+        self, part: Part, plain: Sequence[Annotation | None], key: str, annotations: list[Annotation], tags: list[Tag],
+        report: Report,
+    ) -> None:  # fmt: skip
         """Add what a document says of an image; that it has no crowd flag is the rule here."""
         before = len(annotations)
-        super().decode(part, key, annotations, tags, report)
+        super().decode(part, plain, key, annotations, tags, report)
         annotations[before:] = map(_without_crowd, annotations[before:])
 
     def _image(self, name: str, document: Opened) -> SourceImage | None:

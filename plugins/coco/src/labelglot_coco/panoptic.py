@@ -41,7 +41,7 @@ from labelglot.wire.rle import read_color, write_color
 from pydantic import Field
 
 from labelglot_coco.annotation import plain_attributes
-from labelglot_coco.coco import Coco, Decoder, Opened, Part, Record, category_ids, encode_image
+from labelglot_coco.coco import Coco, Decoder, Opened, Part, PlainImage, Record, category_ids, encode_image
 from labelglot_coco.layout import Kind, heads, kind_of
 
 if TYPE_CHECKING:
@@ -168,8 +168,13 @@ class CocoPanoptic(Coco):
 
 
 class _Decoder(Decoder):
-    def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
-        sample = super().__call__(record, ordinal, report)
+    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Sequence[None]]:
+        return ([None] * len(part.annotations) for part in parts)
+
+    def sample(
+        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
+    ) -> Sample | None:
+        sample = super().sample(record, image, plain, report)
         size = None if sample is None else sample.size
         for a in (sample.annotations if sample is not None else None) or ():
             if size is not None and isinstance(a.shape, Mask) and (a.shape.width, a.shape.height) != size:
@@ -178,7 +183,10 @@ class _Decoder(Decoder):
                 break
         return sample
 
-    def decode(self, part: Part, key: str, annotations: list[Annotation], tags: list[Tag], report: Report) -> None:
+    def decode(
+        self, part: Part, plain: Sequence[Annotation | None], key: str, annotations: list[Annotation], tags: list[Tag],
+        report: Report,
+    ) -> None:  # fmt: skip
         """Add the segments of an image, which the document describes and the picture shows."""
         document = self.opened[part.document]
         for raw, position in zip(part.annotations, part.places, strict=True):

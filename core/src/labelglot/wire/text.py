@@ -30,6 +30,14 @@ def spell_all(numbers: Sequence[float]) -> list[str]:
     return (spelled + ",").replace(".0,", ",").split(",")[:-1]
 
 
+def spell_rows(rows: Sequence[Sequence[float]]) -> list[str]:
+    """:func:`spell_all` for several rows of numbers, those of a row with a comma between. No row may be empty."""
+    spelled = _encode(rows).decode()
+    if "n" in spelled:
+        return [",".join(map(spell, row)) for row in rows]
+    return spelled.replace(".0,", ",").replace(".0]", "]")[2:-2].split("],[") if rows else []
+
+
 def spell_row(numbers: Sequence[float]) -> str:
     """Numbers with a blank between, each as short as it reads back. Raises LabelglotError if one is not finite."""
     spelled = _encode(numbers)[1:-1].replace(b",", b" ").decode()

@@ -38,6 +38,7 @@ from labelglot.plugin import (
     under,
 )
 from labelglot.storage import clean_foreign, safe_relative
+from labelglot.wire.text import spell_rows
 from pydantic import Field
 
 from labelglot_tensorflow.classes import LABEL_MAP, OWNER, LabelMaps, label_map
@@ -211,17 +212,9 @@ class TfodCsv(Table):
             return
         width, height = sample.size or (0, 0)
         start = f"{_cell(sample.path)},{width},{height},"
-        names: dict[str | None, str] = {}
-        lines = []
-        for a in sample.annotations or ():
-            x0, y0, x1, y1 = a.box or (0.0, 0.0, 0.0, 0.0)
-            label = a.label
-            if label not in names:
-                names[label] = _cell(context.name(label))
-            lines.append(
-                f"{start}{names[label]},{x0 if x0 % 1 else int(x0)},{y0 if y0 % 1 else int(y0)}"
-                f",{x1 if x1 % 1 else int(x1)},{y1 if y1 % 1 else int(y1)}\n"
-            )
+        annotations, names = sample.annotations or (), context.once(_names)
+        corners = spell_rows([a.box or (0.0, 0.0, 0.0, 0.0) for a in annotations])
+        lines = [f"{start}{names[a.label or '']},{box}\n" for a, box in zip(annotations, corners, strict=True)]
         yield Piece(self.table_path(sample.split, context), "".join(lines).encode())
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
@@ -233,6 +226,11 @@ class TfodCsv(Table):
 
     def image_path(self, sample: Sample, context: WriteContext) -> str | None:
         return under(_images_of(sample.split), sample.path)
+
+
+def _names(context: WriteContext) -> Mapping[str, str]:
+    """The cell with the name of each class, by key."""
+    return {"": "", **{label.key: _cell(label.name) for label in context.labels}}
 
 
 class _Decoder:

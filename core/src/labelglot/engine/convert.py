@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -124,6 +125,7 @@ def _read(
     report: Report,
     wanted: Holds | None = None,
     memory: int | None = None,
+    processes: int = 1,
 ) -> Dataset:
     from labelglot.formats.base import ReadContext
 
@@ -131,14 +133,14 @@ def _read(
     folders = split_folders(source) if format.holds.splits == "none" else ()
     if folders:
         parts = [
-            (split, format.read(ReadContext(source.below(split), chosen, report, wanted, memory)))
+            (split, format.read(ReadContext(source.below(split), chosen, report, wanted, memory, processes)))
             for split in folders
         ]
         dataset = join_splits(parts)
         if format.holds.labels.order == "sorted":
             dataset = dataset.replace(labels=sorted(dataset.labels, key=lambda label: label.name))
     else:
-        dataset = format.read(ReadContext(source, chosen, report, wanted, memory))
+        dataset = format.read(ReadContext(source, chosen, report, wanted, memory, processes))
     for name, reason in source.refused:
         report.problem(
             "path.unsafe", f"{name!r} is not read: {reason}", source.where, severity="error", action="skipped"
@@ -214,7 +216,8 @@ def convert(
     wanted = None
     if not fix and unfix is None:
         wanted = writer.holds_with(parse_options(writer.WriteOptions, options or {}, f"{writer.id} writer"))
-    dataset = _read(opened, read_format, read_options, image_dir, registry, report, wanted, memory)
+    processes = (workers or os.cpu_count() or 1) if executor is None else 1
+    dataset = _read(opened, read_format, read_options, image_dir, registry, report, wanted, memory, processes)
     if unfix is not None:
         from labelglot.checking.fixes import undo_fixes
 

@@ -15,9 +15,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from labelglot.errors import Cancelled, LabelglotError
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Cancel:
@@ -168,6 +171,35 @@ class ProcessPool:
                     yield from self._careful(context, function, job, list(halves), cancel)
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Piece(NamedTuple):
+    """A piece of reading as a chunk that cannot be cut."""
+
+    ordinal: int
+    value: Any
+
+    def halves(self) -> None:
+        return None
+
+
+def _each(function: Callable[[Any], Any], piece: _Piece) -> Any:
+    return function(piece.value)
+
+
+def forked(function: Callable[[T], R], pieces: Sequence[T], processes: int) -> list[R]:
+    """``function`` of each piece, in processes that inherit everything, so that only results travel between them.
+
+    In this process where that cannot be (other threads run, the system does not fork) or is not wanted.
+    """
+    if processes < 2 or len(pieces) < 2 or _context().get_start_method() != "fork":
+        return [function(piece) for piece in pieces]
+    chunks = [_Piece(ordinal, piece) for ordinal, piece in enumerate(pieces)]
+    found = ProcessPool(processes).run(_each, function, chunks, Cancel())
+    return [
+        function(piece) if isinstance(outcome, Poisoned) else outcome
+        for piece, outcome in zip(pieces, found, strict=True)
+    ]
 
 
 class Watched:

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -211,13 +212,16 @@ class ReadContext:
 
     ``wanted``: what the target of a conversion can hold, ``None`` if everything may be asked for. A reader may spare
     itself what nothing there can use, as long as it still says that it was there: :data:`UNREAD` in place of a polygon.
-    ``memory``: bytes a reader may take, ``None`` for what the machine has; see :meth:`fits`.
+    ``memory``: bytes a reader may take, ``None`` for what the machine has; see :meth:`fits`. ``processes``: how many it
+    may use; see :meth:`spread`.
     """
 
     def __init__(
-        self, source: Source, options: Any, report: Report, wanted: Holds | None = None, memory: int | None = None
-    ) -> None:
+        self, source: Source, options: Any, report: Report, wanted: Holds | None = None, memory: int | None = None,
+        processes: int = 1,
+    ) -> None:  # fmt: skip
         self.source, self.options, self.report, self.wanted, self.memory = source, options, report, wanted, memory
+        self.processes = processes
         self._refused: set[tuple[str, ...]] = set()
         self._addresses: dict[str, str] | None = None
         self._root: str | None = None
@@ -228,7 +232,7 @@ class ReadContext:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("source", "options", "wanted", "memory", "_refused", "_addresses", "_root", "_prefix")
+        kept = ("source", "options", "wanted", "memory", "processes", "_refused", "_addresses", "_root", "_prefix")
         return {**{name: self.__dict__[name] for name in kept}, "report": Report()}
 
     def wants_outlines(self) -> bool:
@@ -249,6 +253,15 @@ class ReadContext:
 
         memory = available_memory() if self.memory is None else self.memory
         return memory is None or size * GROWTH <= memory
+
+    def spread(self, function: Callable[[A], T], pieces: Sequence[A]) -> list[T]:
+        """``function`` of each piece, in several processes where that is possible; for long work on opening a dataset.
+
+        The pieces and the function are inherited, the results are pickled.
+        """
+        from labelglot.engine.executor import forked
+
+        return forked(function, pieces, self.processes)
 
     def once(self, make: Callable[[ReadContext], T]) -> T:
         """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -238,6 +238,9 @@ def plan_names(
     split_folders = folders and fits_split_folders(listed, holds)
     if split_folders:
         holds = with_split_folders(holds)
+    usual = _plan_usual(listed, holds)
+    if usual is not None:
+        return usual._replace(folders=split_folders)
     names = NamePlan(holds.naming)
     paths: dict[str, str] = {}
     splits: dict[str | None, None] = {}
@@ -275,6 +278,34 @@ def plan_names(
             highest = max(highest, _number(fitted))
     plain = only_roles and holds.splits == "none" and not split_folders
     return Names(paths, tuple(splits) or (None,), highest, renumber, holds, split_folders, plain)
+
+
+_SIMPLE = re.compile(r"(?:[A-Za-z0-9_-]{1,40}\.[A-Za-z0-9]{1,6}\n)+")
+
+
+def _plan_usual(entries: Sequence[Entry], holds: Holds) -> Names | None:
+    """The same for images in one folder with simple names that all stay as they are, as in most large datasets: a few
+    looks at all of them together. ``None`` if anything needs a closer look.
+    """
+    naming = holds.naming
+    paths = [entry.path for entry in entries]
+    written = list(dict.fromkeys([entry.splits for entry in entries]))
+    lost_splits = holds.splits == "none" and naming.folders and any(written)
+    text = "\n".join([*paths, ""])
+    if naming.class_folder != "none" or lost_splits or text.count("\n") > len(paths) or not _SIMPLE.fullmatch(text):
+        return None
+    if len({path.partition(".")[0] for path in map(str.casefold, paths)}) < len(paths):
+        return None
+    if naming.pattern is not None:
+        fits = _compiled(naming.pattern).fullmatch
+        if not all(map(fits, paths)) or (not naming.suffix and not all(map(fits, map(image_stem, paths)))):
+            return None
+    given = [] if holds.sample_ids == "none" else [entry.id for entry in entries if entry.id is not None]
+    ids = [id_ for id_ in given if type(id_) is int]
+    if (given and holds.sample_ids == "str") or len(set(ids)) < len(given):
+        return None
+    splits = dict.fromkeys(next(iter(target_splits(each, holds)), None) for each in written)
+    return Names({}, tuple(splits), max([0, *ids]), False, holds, False, False)
 
 
 def _number(id_: Id) -> int:

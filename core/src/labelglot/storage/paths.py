@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -42,6 +43,15 @@ def safe_relative(name: str) -> str:
     if ".." in parts or not parts:
         raise UnsafePath(f"{name!r} leaves the dataset's folder")
     return "/".join(parts)
+
+
+_ALL_PLAIN = re.compile(rf"(?:{_PLAIN.pattern}\n)*")
+
+
+def are_plain(names: Sequence[str]) -> bool:
+    """Whether each of many names is a path that :func:`safe_relative` gives back as it is, seen at one look."""
+    text = "\n".join([*names, ""])
+    return text.count("\n") == len(names) and _ALL_PLAIN.fullmatch(text) is not None
 
 
 def safe_join(root: Path, name: str) -> Path:

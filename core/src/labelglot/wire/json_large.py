@@ -26,7 +26,7 @@ import msgspec
 from labelglot.errors import SourceError, UnsafeInput
 from labelglot.report import Report
 from labelglot.storage.source import DAMAGED, Source
-from labelglot.wire.json import TOO_DEEP, _integer, _lenient, load_fields, load_item
+from labelglot.wire.json import TOO_DEEP, _integer, _lenient, load_fields, load_listed
 
 T = TypeVar("T")
 
@@ -117,13 +117,12 @@ class Bytes:
 class Parts(Sequence[msgspec.Raw]):
     """The items of a list, still encoded, read when they are asked for. Picklable.
 
-    ``lenient``: the document holds what the strict decoder refuses, so that each item is written anew. ``odd``: even
-    so, this list holds what only the lenient decoder reads (NaN).
+    ``lenient``: the document holds what the strict decoder refuses, so that each item is written anew.
     """
 
     def __init__(self, data: Bytes, ranges: Bytes, number: int) -> None:
         self.data, self.ranges, self.number = data, ranges, number
-        self.lenient = self.odd = False
+        self.lenient = False
 
     def __len__(self) -> int:
         return self.number
@@ -181,16 +180,8 @@ class Parts(Sequence[msgspec.Raw]):
     def items(
         self, batch: Sequence[msgspec.Raw], start: int, item: type[T], place: str, report: Report, code: str
     ) -> list[T | None]:
-        """A batch as :func:`labelglot.wire.json.load_items` has it; ``start``: the position of its first item."""
-        if not self.odd:
-            try:
-                return list(msgspec.json.decode(b"[" + b",".join(batch) + b"]", type=list[item]))  # type: ignore[valid-type]
-            except RecursionError as error:
-                raise UnsafeInput(TOO_DEEP, place) from error
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                pass
-        parts: Sequence[Any] = [_lenient(bytes(raw), place) for raw in batch] if self.odd else batch
-        return [load_item(part, item, f"{place}[{start + i}]", report, code) for i, part in enumerate(parts)]
+        """A batch as :func:`labelglot.wire.json.load_listed` has it; ``start``: the position of its first item."""
+        return load_listed(batch, item, place, report, code, start)
 
 
 def _anew(raw: msgspec.Raw) -> msgspec.Raw:
@@ -496,7 +487,6 @@ class _Scanner:
         if self.lenient:
             for value in lists:
                 value.lenient = True
-                value.odd = any(not _strict(batch) for _, _, batch in value.batches())
             self.fields.update({k: _anew(v) for k, v in self.fields.items() if not isinstance(v, Parts)})
         return self.fields
 
@@ -581,14 +571,6 @@ def _run_ends(letters: bytes, depths: Any) -> dict[int, int]:
     commas = np.concatenate(([False], (np.frombuffer(letters, np.uint8) == 44) & (depths == 2), [False]))
     edges = np.flatnonzero(commas[1:] != commas[:-1])
     return dict(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
-
-
-def _strict(batch: Sequence[msgspec.Raw]) -> bool:
-    try:
-        msgspec.json.decode(b"[" + b",".join(batch) + b"]", type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True
 
 
 __all__ = ["Parts", "Scratch", "scan_fields"]

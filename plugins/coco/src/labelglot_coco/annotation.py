@@ -15,7 +15,7 @@ import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import UNREAD
 from labelglot.geometry import decode_string, encode_string, mask_area, ring_area
-from labelglot.plugin import Annotation, Box, Keypoints, Mask, Polygon, Report, Ring, Tag
+from labelglot.plugin import Annotation, Box, Keypoints, Label, Mask, Polygon, Report, Ring, Tag
 
 OWNER = "coco"
 BOUND = frozenset({(OWNER, key) for key in ("area", "bbox", "segmentation", "num_keypoints")})
@@ -78,6 +78,13 @@ class Classes(NamedTuple):
 
     keys: Mapping[int | str, str]
     keypoints: Mapping[int | str, int]
+
+
+def classes_of(labels: Sequence[Label]) -> Classes:
+    """What annotations need to know of a table of classes."""
+    ids = {label.id: label.key for label in labels if label.id is not None}
+    counts = {label.id: len(label.keypoints or ()) for label in labels if label.id is not None and label.keypoints}
+    return Classes(ids, counts)
 
 
 class Misfit(LabelglotError):

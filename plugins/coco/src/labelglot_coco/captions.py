@@ -33,8 +33,11 @@ from labelglot.wire import json
 from pydantic import Field
 
 from labelglot_coco.annotation import OWNER, plain_attributes
-from labelglot_coco.coco import Coco, Decoder, Opened, Part, Record, encode_head, encode_image
+from labelglot_coco.coco import Coco, encode_image
+from labelglot_coco.decoder import Decoder
+from labelglot_coco.info import encode_head
 from labelglot_coco.layout import Kind, heads, kind_of
+from labelglot_coco.records import Opened, Part, Record
 
 ID = "coco-captions"
 NUMBER = b"\0"

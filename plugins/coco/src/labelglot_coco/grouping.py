@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -36,29 +37,49 @@ FEW = 1000
 """Below so many annotations it takes longer to import numpy than to do without."""
 
 
-class Grouped(NamedTuple):
-    """For each image: the positions of its annotations in the document, and their highest id.
+SPREAD = 50_000
+"""From so many annotations on it pays to look at them in several processes."""
 
+
+class Grouped(NamedTuple):
+    """Which annotations belong to which image.
+
+    ``order``: positions of annotations in the document, image by image; ``starts``: where in it those of each image begin,
+    and where the last one's end. ``highest``: for each image the highest id of an annotation, 0 if there is none.
     ``numbered``: the ids of all annotations are 1, 2, 3... in the order of the document. ``categories``: if every
     annotation has a category, a box, and nothing besides but an outline: the categories by first appearance in the order
     of images, each with whether any of its objects is a crowd.
     """
 
-    places: list[array[int]]
+    order: array[int]
+    starts: array[int]
     highest: list[int]
     numbered: bool
     categories: dict[int, bool] | None
 
 
-def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:
+def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
+    """``order`` and ``starts`` of the positions of each image's annotations."""
+    order, starts = array("I"), array("I", [0])
+    for mine in members:
+        order.extend(mine)
+        starts.append(len(order))
+    return order, starts
+
+
+Spread = Callable[[Callable[[range], "Columns"], Sequence[range]], "list[Columns]"]
+
+
+def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str], spread: Spread, processes: int) -> Grouped | None:
     """The annotations of each image, by its id. ``None`` if anything needs a closer look.
 
-    That is: an id that is missing, given twice or no whole number, or an image that is not listed.
+    That is: an id that is missing, given twice or no whole number, or an image that is not listed. ``spread``: see
+    :meth:`labelglot.formats.base.ReadContext.spread`.
     """
     if not all(type(id_) is int for id_ in images):
         return None
     if not annotations:
-        return Grouped([array("I") for _ in images], [0] * len(images), True, {})
+        return Grouped(array("I"), array("I", [0] * (len(images) + 1)), [0] * len(images), True, {})
     if not images:
         return None
     if len(annotations) < FEW:
@@ -66,12 +87,18 @@ def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Gr
     import numpy as np
 
     number = len(annotations)
+    pieces = max(1, min(processes, number // SPREAD))
+    ranges = [range(number * i // pieces, number * (i + 1) // pieces) for i in range(pieces)]
     try:
         listed = np.fromiter(images, np.int64, len(images))
-        found = _columns(annotations)
+        found = spread(partial(_columns, annotations), ranges)
     except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    named, ids, categories, crowds = (np.frombuffer(column, np.int64) for column in found)
+    plain = all(each.plain for each in found)
+    named, ids, categories, crowds = (
+        np.concatenate([np.frombuffer(column, np.int64) for column in columns])
+        for columns in ([c.images for c in found], [c.ids for c in found], [c.categories for c in found], [c.crowds for c in found])
+    )
     sorter = np.argsort(listed, kind="stable")
     places = np.searchsorted(listed, named, sorter=sorter)
     image = sorter[np.minimum(places, len(listed) - 1)]
@@ -79,27 +106,25 @@ def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Gr
     if (listed[image] != named).any() or not (numbered or (np.diff(np.sort(ids)) > 0).all()):
         return None
     order = np.argsort(image, kind="stable").astype(np.uint32)
-    ends = np.cumsum(np.bincount(image, minlength=len(listed)))
-    starts = ends - np.bincount(image, minlength=len(listed))
+    starts = np.concatenate([np.zeros(1, np.uint32), np.cumsum(np.bincount(image, minlength=len(listed))).astype(np.uint32)])
     highest = np.zeros(len(listed), np.int64)
-    filled = np.flatnonzero(ends > starts)
-    highest[filled] = np.maximum(np.maximum.reduceat(ids[order], starts[filled]), 0)
-    data = order.tobytes()
-    members = [array("I", data[4 * a : 4 * b]) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    filled = np.flatnonzero(starts[1:] > starts[:-1])
+    highest[filled] = np.maximum(np.maximum.reduceat(ids[order], starts[filled].astype(np.int64)), 0)
     seen = None
-    if len(categories) == number:
+    if plain:
         used, first = np.unique(categories[order], return_index=True)
         crowded = set(categories[crowds != 0].tolist())
         seen = {int(used[i]): int(used[i]) in crowded for i in np.argsort(first)}
-    return Grouped(members, highest.tolist(), numbered, seen)
+    return Grouped(array("I", order.tobytes()), array("I", starts.tobytes()), highest.tolist(), numbered, seen)
 
 
 def _group_few(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:
     try:
         array("q", images)  # type: ignore[type-var]
-        named, ids, categories, crowds = _columns(annotations)
+        found = _columns(annotations, range(len(annotations)))
     except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
+    named, ids, categories, crowds, _ = found
     members: dict[int | str, array[int]] = {id_: array("I") for id_ in images}
     if len(set(ids)) < len(ids) or not members.keys() >= set(named):
         return None
@@ -107,37 +132,44 @@ def _group_few(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) 
         members[image].append(place)
     highest = [max((ids[place] for place in places), default=0) for places in members.values()]
     seen: dict[int, bool] | None = None
-    if len(categories) == len(ids):
+    if found.plain:
         seen = {}
         for place in (place for places in members.values() for place in places):
             seen[categories[place]] = seen.get(categories[place], False) or crowds[place] != 0
     numbered = ids.tolist() == list(range(1, len(ids) + 1))
-    return Grouped(list(members.values()), [max(0, id_) for id_ in highest], numbered, seen)
+    return Grouped(*joined(members.values()), [max(0, id_) for id_ in highest], numbered, seen)
 
 
-def _columns(annotations: Sequence[msgspec.Raw]) -> tuple[array[int], array[int], array[int], array[int]]:
-    """Image, id, category and crowd flag of all annotations; the last two empty if one annotation is not plain.
+class Columns(NamedTuple):
+    """Image, id, category and crowd flag of annotations; the last two are only there if all of them are ``plain``."""
 
-    Raises MsgspecError if one has no image or id that is a whole number.
-    """
+    images: array[int]
+    ids: array[int]
+    categories: array[int]
+    crowds: array[int]
+    plain: bool
+
+
+def _columns(annotations: Sequence[msgspec.Raw], places: range) -> Columns:
+    """The columns of the annotations at some places. Raises MsgspecError if one has no image or id that is a whole number."""
     plain = msgspec.json.Decoder(list[Plain])
     keys = msgspec.json.Decoder(list[Key])
-    columns = (array("q"), array("q"), array("q"), array("q"))
-    named, ids, categories, crowds = columns
-    for start in range(0, len(annotations), BATCH):
-        batch = b"[" + b",".join(annotations[start : start + BATCH]) + b"]"
-        if len(categories) == start:
+    images, ids, categories, crowds = array("q"), array("q"), array("q"), array("q")
+    usual = True
+    for start in range(places.start, places.stop, BATCH):
+        batch = b"[" + b",".join(annotations[start : min(start + BATCH, places.stop)]) + b"]"
+        if usual:
             try:
                 items = plain.decode(batch)
             except msgspec.MsgspecError:
-                del categories[:], crowds[:]
+                usual = False
             else:
-                named.extend([item.image_id for item in items])
+                images.extend([item.image_id for item in items])
                 ids.extend([item.id for item in items])
                 categories.extend([item.category_id for item in items])
                 crowds.extend([item.iscrowd for item in items])
                 continue
         found = keys.decode(batch)
-        named.extend([item.image_id for item in found])
+        images.extend([item.image_id for item in found])
         ids.extend([item.id for item in found])
-    return columns
+    return Columns(images, ids, categories, crowds, usual)

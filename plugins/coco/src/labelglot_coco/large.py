@@ -22,9 +22,9 @@ from labelglot.errors import SourceError
 from labelglot.plugin import IndexEntry, Report
 from labelglot.wire.json_large import Parts, Scratch
 
-from labelglot_coco import coco
-from labelglot_coco.coco import Part, Record
+from labelglot_coco import records
 from labelglot_coco.grouping import Key, Plain
+from labelglot_coco.records import Part, Record
 
 CACHE = 32 << 10
 """KiB of memory for sorting."""
@@ -143,21 +143,21 @@ class Index:
         later = Report(report.examples)
         for start, places, batch in () if images is None else images.batches():
             assert images is not None
-            for position, image in enumerate(images.items(batch, start, coco.Image, place, report, "coco.image"), start):
+            for position, image in enumerate(images.items(batch, start, records.Image, place, report, "coco.image"), start):
                 if image is None:
                     continue
                 if image.id is None or not image.name:
-                    coco.incomplete(image, f"{place}[{position}]", later)
+                    records.incomplete(image, f"{place}[{position}]", later)
                     continue
                 id_ = _stored(image.id)
                 taken = connection.execute("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (id_, position, image.name))
                 if not taken.rowcount:
                     known = connection.execute("SELECT name FROM taken WHERE id = ?", (id_,)).fetchone()
-                    coco.given_twice(image, known[0] == image.name, f"{place}[{position}]", later)
+                    records.given_twice(image, known[0] == image.name, f"{place}[{position}]", later)
                     continue
                 plain = plain and type(image.id) is int
                 fits = fits and type(id_) is int
-                size = coco.image_size_of(image) or (None, None)
+                size = records.image_size_of(image) or (None, None)
                 at = 2 * (position - start)
                 row = (number, document, id_, position, places[at], places[at + 1], image.name, *map(_whole, size))
                 connection.execute("INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row)
@@ -189,7 +189,7 @@ class Index:
                 connection.executemany("INSERT INTO raw VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
                 continue
             whole = simple = rising = False
-            keys = parts.items(batch, start, coco.Key, place, report, "coco.annotation")
+            keys = parts.items(batch, start, records.Key, place, report, "coco.annotation")
             for position, key, begin, length in zip(numbers, keys, listed[::2], listed[1::2], strict=True):
                 numbered = numbered and key is not None and key.id == position + 1
                 if key is None:
@@ -219,8 +219,8 @@ class Index:
                 " WHERE own.id IS NULL OR raw.position IN (SELECT position FROM again) ORDER BY raw.position"
             )
             for position, image, id_, lost in wrong:
-                key = coco.Key(None if image is None else _given(image), None if id_ is None else _given(id_))
-                (coco.dangling if lost else coco.renumbered)(key, f"{place}[{position}]", report)
+                key = records.Key(None if image is None else _given(image), None if id_ is None else _given(id_))
+                (records.dangling if lost else records.renumbered)(key, f"{place}[{position}]", report)
         connection.execute(
             "INSERT INTO fact SELECT number, count(*), max(CASE WHEN (typeof(id) = 'integer' OR substr(id, 1, 1) = x'01')"
             " AND position NOT IN (SELECT position FROM again) THEN id END) FROM sorted GROUP BY number"
@@ -245,9 +245,9 @@ class Index:
         ).fetchall():  # fmt: skip
             last = rows[-1][0]
             for number, position, name, id_, width, height, start, length, count, highest in rows:
-                inside, foreign = coco.identity(name)
+                inside, foreign = records.identity(name)
                 if foreign is not None:
-                    coco.unsafe(foreign, inside, f"{path}#images[{position}]", report)
+                    records.unsafe(foreign, inside, f"{path}#images[{position}]", report)
                 highest = 0 if type(highest) is int and highest < 0 else highest
                 key = prefix + inside
                 known = connection.execute("SELECT ordinal, highest FROM sample WHERE key = ?", (key,)).fetchone()

@@ -14,8 +14,10 @@ from labelglot.images import SourceImage
 from labelglot.plugin import Annotation, Match, Overview, ReadContext, Report, Sample, Source, Tag, TagHolds
 
 from labelglot_coco.annotation import OWNER
-from labelglot_coco.coco import Coco, Decoder, Opened, Part, PlainImage, Record, encode_image
+from labelglot_coco.coco import Coco, encode_image
+from labelglot_coco.decoder import Decoder
 from labelglot_coco.layout import FEDERATED, Kind, documents, heads, kind_of
+from labelglot_coco.records import Opened, Part, PlainImage, Record
 
 ID = "lvis"
 NEGATIVE, PARTIAL = FEDERATED

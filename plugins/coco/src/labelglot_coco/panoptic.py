@@ -41,8 +41,10 @@ from labelglot.wire.rle import read_color, write_color
 from pydantic import Field
 
 from labelglot_coco.annotation import plain_attributes
-from labelglot_coco.coco import Coco, Decoder, Opened, Part, PlainImage, Record, category_ids, encode_image
+from labelglot_coco.coco import Coco, category_ids, encode_image
+from labelglot_coco.decoder import Decoder
 from labelglot_coco.layout import Kind, heads, kind_of
+from labelglot_coco.records import Opened, Part, PlainImage, Record
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -1,0 +1,172 @@
+"""From the records of a document to samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from labelglot.errors import LabelglotError
+from labelglot.images import SourceImage
+from labelglot.plugin import Annotation, ReadContext, Report, Sample, Tag, in_pixels, under
+from labelglot.wire import json
+
+from labelglot_coco.annotation import Misfit, decode, decode_plain
+from labelglot_coco.layout import image_folders
+from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of
+
+_IMAGE = ("id", "file_name", "width", "height", "uri")
+
+BATCH_RECORDS = 100
+"""Images whose annotations are decoded together."""
+
+BATCH_BYTES = 1 << 18
+"""Bytes of annotations from which on they are decoded without waiting for more."""
+
+
+class Decoder:
+    """Turns a record into a sample."""
+
+    def __init__(
+        self,
+        context: ReadContext,
+        opened: Sequence[Opened],
+        keypoints: bool,
+        repeated: frozenset[str],
+        owner: str,
+    ) -> None:
+        self.context, self.opened, self.keypoints, self.repeated = context, opened, keypoints, repeated
+        self.owner = owner
+        self.outlines, self.extras = context.wants_outlines(), context.wants_extra(owner)
+
+    def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
+        return next(self.many([record], ordinal, report))
+
+    def many(self, records: Iterable[Record], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        """The samples of several records, some at a time: their annotations are decoded together."""
+        batch: list[Record] = []
+        texts: list[bytes] = []
+        size = 0
+        for record in records:
+            mine = [b",".join(part.annotations) for part in record.parts]
+            batch.append(record)
+            texts += mine
+            size += sum(map(len, mine))
+            if size > BATCH_BYTES or len(batch) == BATCH_RECORDS:
+                yield from self._batch(batch, texts, report)
+                batch, texts, size = [], [], 0
+        yield from self._batch(batch, texts, report)
+
+    def _batch(self, records: Sequence[Record], texts: Sequence[bytes], report: Report) -> Iterator[Sample | None]:
+        plain = self.plain([part for record in records for part in record.parts], texts)
+        for record, image in zip(records, _plain_images(records), strict=True):
+            yield self.sample(record, image, plain, report)
+
+    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Sequence[Annotation | None]]:
+        """For each part the objects of its annotations, as far as they are plain (see :func:`decode_plain`).
+
+        ``texts``: the annotations of each part with commas between them.
+        """
+        made: list[Annotation | None] | None = None
+        if len({part.document for part in parts}) == 1:
+            made = self._plain(b",".join(filter(None, texts)), parts[0].document)
+        start = 0
+        for part, text in zip(parts, texts, strict=True):
+            number = len(part.annotations)
+            if made is None:
+                yield self._plain(text, part.document) or [None] * number
+            else:
+                yield made[start : start + number]
+                start += number
+
+    def _plain(self, text: bytes, document: int) -> list[Annotation | None] | None:
+        return decode_plain(text, self.opened[document].classes.keys, self.outlines, self.extras)
+
+    def sample(
+        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
+    ) -> Sample | None:
+        """The sample of a record. ``image``: its image, if it is plain; ``plain``: for each of its parts what is."""
+        document = self.opened[record.parts[0].document]
+        path, written = record.path, record.name
+        key = path if document.split is None else f"{document.split}:{path}"
+        annotations: list[Annotation] = []
+        tags: list[Tag] = []
+        for part in record.parts:
+            self.decode(part, next(plain), key, annotations, tags, report)
+        size: tuple[int, int] | None
+        if image is not None:
+            id_, size, uri, extra = image.id, (image.width, image.height), None, image.usual()
+        else:
+            values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")
+            id_, uri = values["id"], values.get("uri")
+            extra = {name: value for name, value in values.items() if name not in _IMAGE}
+            size = image_size_of(Image(width=_number(values.get("width")), height=_number(values.get("height"))))
+            if size is None and ("width" in values or "height" in values):
+                extra["size"] = [values.get("width"), values.get("height")]
+        labelled = document.labelled if len(record.parts) == 1 else any(self.opened[p.document].labelled for p in record.parts)
+        sample = Sample(
+            path=path,
+            id=id_,
+            image=self._image(written, document),
+            uri=uri or (written if written != path else None),
+            size=size,
+            splits=(document.split,) if document.split is not None else (),
+            tags=tuple(tags),
+            annotations=tuple(annotations) if labelled else None,
+            extra={self.owner: extra} if extra else {},
+        )
+        return in_pixels(sample)
+
+    def decode(
+        self, part: Part, plain: Sequence[Annotation | None], key: str, annotations: list[Annotation], tags: list[Tag],
+        report: Report,
+    ) -> None:  # fmt: skip
+        """Add what a document says of an image. ``plain``: its objects, ``None`` for each that needs a closer look."""
+        document = self.opened[part.document]
+        if not document.repeated and all(plain):
+            annotations += plain  # type: ignore[arg-type]
+            return
+        for raw, position, quick in zip(part.annotations, part.places, plain, strict=True):
+            if quick is not None and not (document.repeated and position in document.repeated):
+                annotations.append(quick)
+                continue
+            place = f"{document.path}#annotations[{position}]"
+            try:
+                keep = position not in document.repeated
+                made = decode(raw, document.classes, self.keypoints, keep, place, report, key)
+            except LabelglotError as error:
+                code = error.code if isinstance(error, Misfit) else "coco.annotation"
+                shown = bytes(raw)[:200].decode("utf-8", "replace")
+                report.problem(code, error.message, place, severity="error", key=key, raw=shown, action="skipped")
+                continue
+            if isinstance(made, Tag):
+                tags.append(made)
+            else:
+                annotations.append(made)
+
+    def _image(self, name: str, document: Opened) -> SourceImage | None:
+        images = self.context.images
+        if not images.paths:
+            return None
+        folders = image_folders(document.path, document.split)
+        if name in self.repeated:
+            # Two splits list this name: a file that lies with no split, or with another one, may be the other's.
+            own = folders if document.split is None else [f for f in folders if f.endswith(document.split)]
+            found = next((path for f in own if (path := under(f, name)) in images), None)
+            return None if found is None else SourceImage(self.context.source, found)
+        return self.context.place(name, document.path.rpartition("/")[0], folders).image
+
+
+_images = msgspec.json.Decoder(list[PlainImage])
+
+
+def _plain_images(records: Sequence[Record]) -> Sequence[PlainImage | None]:
+    """The images of records; ``None`` for all of them unless all are plain, since those of one document are alike."""
+    try:
+        return _images.decode(b"[" + b",".join([record.image for record in records]) + b"]")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return [None] * len(records)
+
+
+def _number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and value == value and abs(value) < 1 << 31 else None

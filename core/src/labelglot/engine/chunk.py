@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from labelglot.formats.base import File, Format, WriteContext, in_pixels, under
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, SourceImage
 from labelglot.projection.losses import LossSink, Lost
+from labelglot.projection.objects import Reduced
 from labelglot.projection.project import Plan, SampleReducer
 from labelglot.report import EXAMPLES, Loss, Problem, Report, Severity
 from labelglot.schema import Partition, Sample
@@ -141,6 +143,13 @@ class _Losses(LossSink):
         if entry[1] <= EXAMPLES:
             super().replay(losses, position)
 
+    def replay_all(self, losses: tuple[Lost, ...], number: int) -> None:
+        entry = self.repeated.get(id(losses))
+        if entry is not None and entry[1] >= EXAMPLES:
+            entry[1] += number
+        else:
+            super().replay_all(losses, number)
+
     def finish(self) -> None:
         for losses, count in self.repeated.values():
             for loss in losses:
@@ -204,20 +213,20 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     images: list[ImageCopy] = []
     written: list[Written] = []
     number = work.first_annotation
+    seen = kept = objects = 0
     format, context = job.format, job.context
     staging = Path(job.staging) if job.staging else None
-    for ordinal, original in enumerate(work.partition.read(report), work.ordinal):
-        sample = in_pixels(original)
+    samples = _together(map(in_pixels, work.partition.read(report)), reducer)
+    for ordinal, (sample, alike) in enumerate(samples, work.ordinal):
         losses.key = sample.key
         before = len(sample.annotations or ())
-        reduced, _ = reducer.reduce(sample, ordinal, number, losses)
+        reduced, _ = reducer.reduce(sample, ordinal, number, losses, alike)
         number += before
-        report.count("samples")
-        report.count("annotations", before)
+        seen += 1
         if reduced is None:
             continue
-        report.count("samples.written")
-        report.count("annotations.written", len(reduced.annotations or ()))
+        kept += 1
+        objects += len(reduced.annotations or ())
         if job.folders:
             folder = reduced.split or ""
             folders.setdefault(folder)
@@ -255,6 +264,11 @@ def run_chunk(job: Job, work: Work) -> Receipt:
         elif copy is not None and staging is not None and job.journal is not None:
             written.append(Written(copy.path, safe_join(staging, copy.path).stat().st_size, -1))
     losses.finish()
+    counts = {
+        "samples": seen, "annotations": number - work.first_annotation, "samples.written": kept, "annotations.written": objects
+    }  # fmt: skip
+    for name, count in counts.items():
+        report.count(name, count)
     joined = pieces.joined()
     receipt = Receipt(
         work.ordinal, report, tuple(files), joined, tuple(images), tuple(folders), pieces.file, tuple(pieces.lengths)
@@ -262,6 +276,16 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     if job.journal is not None:
         record(Path(job.journal), receipt, len(work), written, pieces.checksum)
     return receipt
+
+
+TOGETHER = 50
+"""Samples whose objects are looked at together. They may carry images, so not too many."""
+
+
+def _together(samples: Iterator[Sample], reducer: SampleReducer) -> Iterator[tuple[Sample, Reduced | None]]:
+    """Samples, and what the reducer foresees for them."""
+    while batch := list(islice(samples, TOGETHER)):
+        yield from zip(batch, reducer.foresee(batch), strict=True)
 
 
 def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy | None:

@@ -28,6 +28,12 @@ class LossSink:
         for loss in losses:
             self(loss.code, loss.aspect, position, loss.detail, loss.severity)
 
+    def replay_all(self, losses: tuple[Lost, ...], number: int) -> None:
+        """Note the same losses for each of the first ``number`` annotations."""
+        if losses:
+            for position in range(number):
+                self.replay(losses, position)
+
 
 class LossList(LossSink):
     """Keeps the losses of one sample."""

@@ -11,14 +11,15 @@ from msgspec.structs import replace
 from labelglot.geometry import bridge, is_upright, nest
 from labelglot.holds import GeometryKind, Holds
 from labelglot.projection import ladder
+from labelglot.projection.alike import deviating, follow, follows
 from labelglot.projection.coordinates import cut_at, has_room, map_points, near, numbers, respell
 from labelglot.projection.facts import fit_id, looks_at_values, reduce_attributes
 from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
-from labelglot.schema.shape import Box, Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
-from labelglot.tolerance import ABSOLUTE, close
+from labelglot.schema.shape import Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
+from labelglot.tolerance import close
 
 Signature = tuple[bool, str | None, bool]
 
@@ -81,19 +82,6 @@ class Reduced(NamedTuple):
     numbered: bool = False
 
 
-def follows(box: Box, shape: Shape) -> bool:
-    """Whether a box is the extent of a shape, up to arithmetic noise."""
-    if type(shape) is Polygon and len(shape.parts) == 1 and len(ring := shape.parts[0][0]) >= 4:
-        xs, ys = ring[::2], ring[1::2]
-        left, top, right, bottom = box
-        if (
-            -ABSOLUTE <= min(xs) - left <= ABSOLUTE and -ABSOLUTE <= max(xs) - right <= ABSOLUTE
-            and -ABSOLUTE <= min(ys) - top <= ABSOLUTE and -ABSOLUTE <= max(ys) - bottom <= ABSOLUTE
-        ):  # fmt: skip
-            return True
-    return near(ladder.bounds(shape), box)
-
-
 REMEMBERED = 4096
 """Outlines remembered at the most; data with more different ones gains nothing by it."""
 
@@ -149,10 +137,46 @@ class ObjectReducer:
         self._losses: list[Lost] = []
         self._looked = False
 
+    def foresee(self, annotations: Sequence[Annotation]) -> tuple[Reduced, set[int]] | None:
+        """What becomes of all of these objects but those at some positions; ``None`` if they are too different.
+
+        They must be of samples whose :class:`Frame` reaches boxes and points.
+        """
+        different = deviating(annotations) if len(annotations) > 1 else None
+        if different is None:
+            return None
+        first = annotations[0]
+        key: Any = outline(first)
+        if self._may_drop_boxes and first.box is not None and first.shape is not None and self._drops_box(first):
+            same = [i for i in range(len(annotations)) if i not in different] if different else range(len(annotations))
+            following = follow([annotations[i].box for i in same], [annotations[i].shape for i in same])  # type: ignore[misc]
+            different.update(i for i, follows_ in zip(same, following, strict=True) if follows_ is not following[0])
+            key = (*key, following[0])
+        if 2 * len(different) > len(annotations):
+            return None
+        reduced = self.remembered.get(key)
+        if reduced is None:
+            reduced = self._work_out(first, Frame(None, False, False))
+            if self._looked:
+                return None
+            self.remembered[key] = reduced
+        return reduced, different
+
     def reduce(
-        self, annotations: Sequence[Annotation], frame: Frame, number: int, lose: LossSink
+        self, annotations: Sequence[Annotation], frame: Frame, number: int, lose: LossSink, alike: Reduced | None = None
     ) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
-        """The annotations that stay, and for each the position it came from. ``number``: annotations before these."""
+        """The annotations that stay, and for each the position it came from. ``number``: annotations before these.
+
+        ``alike``: what becomes of all of them, where :meth:`foresee` told it.
+        """
+        if alike is not None and frame.boxes and frame.points:
+            spells = frame.to_relative or not self.exact
+            if alike.changes is None:
+                lose.replay_all(alike.losses, len(annotations))
+                return (), ()
+            if not (spells or alike.pieces or (alike.moved and self.bound)):
+                lose.replay_all(alike.losses, len(annotations))
+                return self._change_all(annotations, alike, number), tuple(range(len(annotations)))
         kept: list[Annotation] = []
         trace: list[int] = []
         remembered, labels = self.remembered, self.labels
@@ -177,8 +201,7 @@ class ObjectReducer:
                 continue
             made = replace(a, **changes) if changes else a
             if numbered:
-                assigned = self.id_base + number + position + 1
-                made = replace(made, id=str(assigned) if self.holds.ids == "str" else assigned)
+                made = replace(made, id=self._number(number + position))
             if labels and a.label in labels:
                 made = replace(made, label=labels[a.label])
             if boxes_only and made.box is not None:
@@ -200,6 +223,21 @@ class ObjectReducer:
                 trace.append(position)
                 lose("shape.parts", "annotation", None, "further parts become objects of their own", "warning")
         return tuple(kept), tuple(trace)
+
+    def _change_all(self, annotations: Sequence[Annotation], alike: Reduced, number: int) -> tuple[Annotation, ...]:
+        """Objects with the same changes, each with its own id and class."""
+        changes, labels = alike.changes, self.labels
+        made = [replace(a, **changes) for a in annotations] if changes else annotations
+        if alike.numbered:
+            made = [replace(a, id=self._number(place)) for place, a in enumerate(made, number)]
+        if labels:
+            made = [replace(a, label=labels.get(a.label, a.label)) for a in made]  # type: ignore[arg-type]
+        return tuple(made)
+
+    def _number(self, place: int) -> int | str:
+        """The id of an object that is given one. ``place``: how many objects are before it."""
+        assigned = self.id_base + place + 1
+        return str(assigned) if self.holds.ids == "str" else assigned
 
     def _drops_box(self, a: Annotation) -> bool:
         """Whether an object with a box and this shape has no slot left for the box.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from labelglot.holds import Holds, value_kind
+from labelglot.projection.alike import without
 from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
 from labelglot.projection.losses import HeldLosses, LossList, LossSink
 from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
-from labelglot.projection.objects import REMEMBERED, Frame, ObjectReducer
+from labelglot.projection.objects import REMEMBERED, Frame, ObjectReducer, Reduced
 from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
 from labelglot.report import Loss, Severity
 from labelglot.schema.annotation import Annotation, Tag
@@ -80,10 +82,24 @@ class SampleReducer:
         self.objects = ObjectReducer(holds, plan.labels, plan.id_base, plan.bound, plan.points)
         self.remembered: dict[tuple[object, ...], Outer] = {}
 
+    def foresee(self, samples: Sequence[Sample]) -> Sequence[Reduced | None]:
+        """For each sample what becomes of all its objects, if it is the same for all of them; for :meth:`reduce`."""
+        listed = [sample.annotations or () for sample in samples]
+        found = self.objects.foresee(list(chain.from_iterable(listed)))
+        if found is None:
+            return [None] * len(samples)
+        reduced, different = found
+        if not different:
+            return [reduced] * len(samples)
+        return [reduced if alike else None for alike in without(different, list(map(len, listed)))]
+
     def reduce(
-        self, sample: Sample, ordinal: int, number: int, lose: LossSink
+        self, sample: Sample, ordinal: int, number: int, lose: LossSink, alike: Reduced | None = None
     ) -> tuple[Sample | None, tuple[int, ...]]:
-        """The sample as the target holds it (``None``: not at all), and the source position of each annotation."""
+        """The sample as the target holds it (``None``: not at all), and the source position of each annotation.
+
+        ``alike``: what :meth:`foresee` told of it.
+        """
         outer = self._outer(sample, lose)
         if outer.changes is None:
             return None, ()
@@ -96,7 +112,7 @@ class SampleReducer:
             relative, boxes, points = outer.frame
             from_fractions = sample.units == "relative"
             frame = Frame(sample.size, from_fractions, relative and not from_fractions, boxes, points)
-            changes["annotations"], trace = self._objects(sample, frame, number, lose)
+            changes["annotations"], trace = self._objects(sample, frame, number, lose, alike)
             left = changes["annotations"] or changes.get("tags", sample.tags)
             if not left and not self.holds.empty:
                 lose("sample.empty", "sample", None, "nothing of it can be written", "warning")
@@ -145,11 +161,11 @@ class SampleReducer:
         return Outer(changes, frame)
 
     def _objects(
-        self, sample: Sample, frame: Frame, number: int, lose: LossSink
+        self, sample: Sample, frame: Frame, number: int, lose: LossSink, alike: Reduced | None
     ) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
         annotations = sample.annotations or ()
         if self.holds.overlap:
-            return self.objects.reduce(annotations, frame, number, lose)
+            return self.objects.reduce(annotations, frame, number, lose, alike)
         held = HeldLosses()
         kept, trace = self.objects.reduce(annotations, frame, number, held)
         regions = self.holds.regions

@@ -17,7 +17,7 @@ from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, imag
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
 
-BATCH_RECORDS = 100
+BATCH_RECORDS = 50
 """Images whose annotations are decoded together."""
 
 BATCH_BYTES = 1 << 18

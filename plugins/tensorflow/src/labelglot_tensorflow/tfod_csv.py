@@ -194,31 +194,26 @@ class TfodCsv(Table):
             corners = (value if value % 1 else int(value) for value in a.box or ())
             values = dict(zip(COLUMNS, (sample.path, width, height, context.name(a.label), *corners), strict=True))
             more = a.extra.get(self.id, {})
-            yield [values.get(column, more.get(column, "")) for column in self._written(context)]
-
-    def _written(self, context: WriteContext) -> Sequence[str]:
-        """The columns to write: those of the tables read, if they had more."""
-        columns = context.info.extra.get(self.id, {}).get("columns", COLUMNS)
-        return columns if set(COLUMNS) <= set(columns) else COLUMNS
+            yield [values.get(column, more.get(column, "")) for column in _columns_of(context)]
 
     def table_path(self, split: str | None, context: WriteContext) -> str:
-        name = _LABELS if split is None else f"{stem_for(split, '')}_{_LABELS}"
-        return context.document(f"{name}.csv", per_split=True)
+        return _table_path(split, context)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
-        if self._written(context) is not COLUMNS:
+        tables = context.once(_tables)
+        if tables.more:
             text = "".join(f"{','.join(_cell(str(cell)) for cell in row)}\n" for row in self.rows(sample, context))
             yield Piece(self.table_path(sample.split, context), text.encode())
             return
         width, height = sample.size or (0, 0)
         start = f"{_cell(sample.path)},{width},{height},"
-        annotations, names = sample.annotations or (), context.once(_names)
+        annotations, names = sample.annotations or (), tables.names
         corners = spell_rows([a.box or (0.0, 0.0, 0.0, 0.0) for a in annotations])
         lines = [f"{start}{names[a.label or '']},{box}\n" for a, box in zip(annotations, corners, strict=True)]
-        yield Piece(self.table_path(sample.split, context), "".join(lines).encode())
+        yield Piece(tables.paths[sample.split], "".join(lines).encode())
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
-        header = f"{','.join(map(_cell, self._written(context)))}\n".encode()
+        header = f"{','.join(map(_cell, _columns_of(context)))}\n".encode()
         for path in dict.fromkeys(self.table_path(split, context) for split in context.splits or (None,)):
             yield File(path, itertools.chain((header,), pieces.stream(path)))
         if context.single is None:
@@ -228,9 +223,31 @@ class TfodCsv(Table):
         return under(_images_of(sample.split), sample.path)
 
 
-def _names(context: WriteContext) -> Mapping[str, str]:
-    """The cell with the name of each class, by key."""
-    return {"": "", **{label.key: _cell(label.name) for label in context.labels}}
+class _Tables(NamedTuple):
+    """What is the same for all images. ``more``: there are columns besides the usual ones; ``names``: the cell with the
+    name of each class, by key; ``paths``: of the table of each split.
+    """
+
+    more: bool
+    names: Mapping[str, str]
+    paths: Mapping[str | None, str]
+
+
+def _tables(context: WriteContext) -> _Tables:
+    names = {"": "", **{label.key: _cell(label.name) for label in context.labels}}
+    paths = {split: _table_path(split, context) for split in (*context.splits, None)}
+    return _Tables(_columns_of(context) is not COLUMNS, names, paths)
+
+
+def _columns_of(context: WriteContext) -> Sequence[str]:
+    """The columns to write: those of the tables read, if they had more."""
+    columns = context.info.extra.get(TfodCsv.id, {}).get("columns", COLUMNS)
+    return columns if set(COLUMNS) <= set(columns) else COLUMNS
+
+
+def _table_path(split: str | None, context: WriteContext) -> str:
+    name = _LABELS if split is None else f"{stem_for(split, '')}_{_LABELS}"
+    return context.document(f"{name}.csv", per_split=True)
 
 
 class _Decoder:

@@ -17,7 +17,7 @@ from labelglot.engine.executor import Cancel, Executor, Poisoned, Watched, local
 from labelglot.engine.journal import LEAST, Journal, leftovers, signature, sweep
 from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
 from labelglot.errors import LossRefused, SourceError, StrictError
-from labelglot.formats.base import Format, Pieces, WriteContext, under
+from labelglot.formats.base import COMPARED, Format, Pieces, WriteContext, under
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import Holds, value_kind
 from labelglot.images import ImageIndex, SourceImage
@@ -126,21 +126,23 @@ def _read(
     wanted: Holds | None = None,
     memory: int | None = None,
     processes: int = 1,
+    takes_encoded: frozenset[str] = frozenset(),
 ) -> Dataset:
     from labelglot.formats.base import ReadContext
 
     chosen = parse_options(format.ReadOptions, options or {}, f"{format.id} reader")
+
+    def read(part: Source) -> Dataset:
+        return format.read(ReadContext(part, chosen, report, wanted, memory, processes, takes_encoded))
+
     folders = split_folders(source) if format.holds.splits == "none" else ()
     if folders:
-        parts = [
-            (split, format.read(ReadContext(source.below(split), chosen, report, wanted, memory, processes)))
-            for split in folders
-        ]
+        parts = [(split, read(source.below(split))) for split in folders]
         dataset = join_splits(parts)
         if format.holds.labels.order == "sorted":
             dataset = dataset.replace(labels=sorted(dataset.labels, key=lambda label: label.name))
     else:
-        dataset = format.read(ReadContext(source, chosen, report, wanted, memory, processes))
+        dataset = read(source)
     for name, reason in source.refused:
         report.problem(
             "path.unsafe", f"{name!r} is not read: {reason}", source.where, severity="error", action="skipped"
@@ -217,7 +219,12 @@ def convert(
     if not fix and unfix is None:
         wanted = writer.holds_with(parse_options(writer.WriteOptions, options or {}, f"{writer.id} writer"))
     processes = (workers or os.cpu_count() or 1) if executor is None else 1
-    dataset = _read(opened, read_format, read_options, image_dir, registry, report, wanted, memory, processes)
+    takes_encoded = frozenset[str]() if verify or wanted is None else writer.takes_encoded
+    dataset = _read(
+        opened, read_format, read_options, image_dir, registry, report, wanted, memory, processes, takes_encoded
+    )
+    if verify is None and takes_encoded and len(dataset) > COMPARED:
+        verify = False  # what stayed encoded cannot be compared
     if unfix is not None:
         from labelglot.checking.fixes import undo_fixes
 

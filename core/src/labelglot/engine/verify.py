@@ -10,7 +10,7 @@ from typing import Any, Literal, get_origin
 from labelglot.comparison import Change, Pairs, by_likeness, by_position, compare
 from labelglot.engine.chunk import Job, Work
 from labelglot.errors import LabelglotError, OptionError, VerifyError
-from labelglot.formats.base import Format, in_pixels
+from labelglot.formats.base import COMPARED, Format, in_pixels
 from labelglot.geometry import is_rotated_box, points
 from labelglot.options import parse_options
 from labelglot.projection.losses import LossSink
@@ -19,7 +19,7 @@ from labelglot.report import Loss, Report
 from labelglot.schema import Dataset, Label, Mask, Partition, Polygon, Record, Ring, RotatedBox, Sample, Tag
 from labelglot.schema.dataset import IndexEntry
 
-SMALL_SAMPLES, SMALL_OBJECTS = 2000, 20_000
+SMALL_SAMPLES, SMALL_OBJECTS = COMPARED, 20_000
 """Up to this many, reading everything again takes a moment: conversions do it unless told not to."""
 
 GEOMETRY = frozenset({"box", "shape", "keypoints"})

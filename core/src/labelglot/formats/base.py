@@ -196,6 +196,10 @@ UNREAD = Polygon(parts=(((),),))
 """A polygon that was there, and was not read because the target has no use for it (see ``ReadContext.wanted``)."""
 
 
+COMPARED = 2000
+"""Up to so many samples the output of a conversion is read again and compared with what was read, unless told otherwise."""
+
+
 class Place(NamedTuple):
     """What an annotation file means by the name of an image.
 
@@ -213,15 +217,16 @@ class ReadContext:
     ``wanted``: what the target of a conversion can hold, ``None`` if everything may be asked for. A reader may spare
     itself what nothing there can use, as long as it still says that it was there: :data:`UNREAD` in place of a polygon.
     ``memory``: bytes a reader may take, ``None`` for what the machine has; see :meth:`fits`. ``processes``: how many it
-    may use; see :meth:`spread`.
+    may use; see :meth:`spread`. ``takes_encoded``: formats whose polygons the target writes as they are encoded there (see
+    :attr:`Format.takes_encoded`).
     """
 
     def __init__(
         self, source: Source, options: Any, report: Report, wanted: Holds | None = None, memory: int | None = None,
-        processes: int = 1,
+        processes: int = 1, takes_encoded: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         self.source, self.options, self.report, self.wanted, self.memory = source, options, report, wanted, memory
-        self.processes = processes
+        self.processes, self.takes_encoded = processes, takes_encoded
         self._refused: set[tuple[str, ...]] = set()
         self._addresses: dict[str, str] | None = None
         self._root: str | None = None
@@ -232,12 +237,19 @@ class ReadContext:
         return ImageIndex(self.source)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("source", "options", "wanted", "memory", "processes", "_refused", "_addresses", "_root", "_prefix")
+        kept = ("source", "options", "wanted", "memory", "processes", "takes_encoded", "_refused", "_addresses", "_root", "_prefix")
         return {**{name: self.__dict__[name] for name in kept}, "report": Report()}
 
     def wants_outlines(self) -> bool:
         """Whether the target can use the outline of an object that has a box."""
         return self.wanted is None or not self.wanted.kinds <= {"box", "keypoints"}
+
+    def keeps_encoded(self, owner: str, samples: int) -> bool:
+        """Whether polygons may stay encoded: :data:`UNREAD` as shape, ``extra[owner]["segmentation"]`` as they were.
+
+        Not for so few ``samples`` that what is written is read again and compared.
+        """
+        return owner in self.takes_encoded and samples > COMPARED
 
     def wants_extra(self, owner: str) -> bool:
         """Whether the target writes back what only ``owner`` knows."""
@@ -379,8 +391,9 @@ class Format:
     annotations first (``"full"``) or only the list of images (``"index"``). ``embeds_images``: image bytes are written
     into the documents. ``separator``: what stands between two pieces of a slot. ``geometry_bound_extra``: (owner, key) of
     extras that are wrong once the geometry changed; ``computed_extra``: of extras the writer computes where they are
-    missing (COCO's ``area``), so that they may come back though nobody wrote them. ``taken_for``: formats whose files are
-    the same, so that nothing is lost if a source of this one is recognised as one of them.
+    missing (COCO's ``area``), so that they may come back though nobody wrote them. ``takes_encoded``: owners of extras in
+    which the writer takes a polygon as it was encoded there (see :meth:`ReadContext.keeps_encoded`). ``taken_for``: formats
+    whose files are the same, so that nothing is lost if a source of this one is recognised as one of them.
     """
 
     id: ClassVar[str]
@@ -396,6 +409,7 @@ class Format:
     separator: ClassVar[bytes] = b""
     geometry_bound_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     computed_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+    takes_encoded: ClassVar[frozenset[str]] = frozenset()
     taken_for: ClassVar[frozenset[str]] = frozenset()
 
     class ReadOptions(Options):

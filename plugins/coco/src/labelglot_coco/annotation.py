@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from labelglot.errors import LabelglotError
@@ -66,9 +67,21 @@ class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
     segmentation: tuple[msgspec.Raw, ...] | dict[str, msgspec.Raw] = ()  # type: ignore[assignment]
 
 
+class KeptFields(PlainFields, forbid_unknown_fields=True, gc=False):
+    """The same, with an outline that is written again as it is."""
+
+    segmentation: msgspec.Raw = msgspec.Raw(b"[]")  # type: ignore[assignment]
+
+
+Outlines = Literal["read", "kept", "noted"]
+"""What becomes of outlines: numbers, the text they were written as, or just the fact that there is one."""
+
 _decoder = msgspec.json.Decoder(Fields)
-_plain = msgspec.json.Decoder(list[PlainFields])
-_boxed = msgspec.json.Decoder(list[BoxedFields])
+_plain: Mapping[Outlines, msgspec.json.Decoder[Any]] = {
+    "read": msgspec.json.Decoder(list[PlainFields]), "kept": msgspec.json.Decoder(list[KeptFields]),
+    "noted": msgspec.json.Decoder(list[BoxedFields]),
+}  # fmt: skip
+_rings = msgspec.json.Decoder(tuple[tuple[float, ...], ...])
 _known = frozenset(field.encode_name for field in msgspec.structs.fields(Fields))
 UNSET = msgspec.UNSET
 
@@ -114,15 +127,15 @@ def fields(raw: bytes | msgspec.Raw, place: str) -> tuple[Fields, dict[str, Any]
         raise Misfit("coco.annotation", str(error)) from error
 
 
-def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: bool, extras: bool) -> list[Annotation | None] | None:
+def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines, extras: bool) -> list[Annotation | None] | None:
     """The objects of annotations (``text``: with commas between them) that are plain; ``None`` for each that
     :func:`decode` has to look at, or for all of them.
 
-    ``outlines``: whether segmentations are wanted, otherwise polygons are only said to be there; ``extras``: whether
-    what only COCO knows is wanted as it was, otherwise there is only something in its place.
+    ``extras``: whether what only COCO knows is wanted as it was, otherwise there is only something in its place. A polygon
+    that is kept as text is :data:`UNREAD`, and its text in the extras.
     """
     try:
-        found = (_plain if outlines else _boxed).decode(b"[" + text + b"]")
+        found = _plain[outlines].decode(b"[" + text + b"]")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     made: list[Annotation | None] = []
@@ -130,22 +143,46 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: bool, ext
         x, y, w, h = item.bbox
         label, segmentation, area, crowd = keys.get(item.category_id), item.segmentation, item.area, item.iscrowd
         right, bottom = x + w, y + h
+        kept: bytes | None = None
+        if outlines == "kept":
+            kept, segmentation = _kept(segmentation, area is not UNSET)
         shape: Polygon | None = None
-        if segmentation:
-            if type(segmentation) is dict or (outlines and not _are_rings(segmentation)):  # type: ignore[arg-type]
+        if kept is not None:
+            shape = UNREAD
+        elif segmentation:
+            if type(segmentation) is dict or (outlines != "noted" and not _are_rings(segmentation)):
                 made.append(None)
                 continue
-            shape = Polygon(parts=tuple([(ring,) for ring in segmentation])) if outlines else UNREAD  # type: ignore[misc]
+            shape = UNREAD if outlines == "noted" else Polygon(parts=tuple([(ring,) for ring in segmentation]))
         if label is None or not (0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE):
             made.append(None)
         elif not extras and area is not UNSET and (crowd == 0 or crowd is UNSET):
             made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=_SOMETHING))
+        elif crowd == 0 and kept is not None:
+            extra = {OWNER: {"area": area, "bbox": item.bbox, "segmentation": kept}}
+            made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=extra))
         elif crowd != 0 or shape is None or span(x, right) != w or span(y, bottom) != h:
             made.append(None)
         else:
             extra = {OWNER: {"area": area}} if area is not UNSET else {}
             made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=extra))
     return made
+
+
+def _kept(raw: msgspec.Raw, measured: bool) -> tuple[bytes | None, Any]:
+    """The text of a polygon of one ring with three points or more; else its rings, or an object for :func:`decode`.
+
+    ``measured``: its area is known, so that nobody has to look at it for that.
+    """
+    text = bytes(raw)
+    if measured and text.translate(None, b"0123456789+-.eE, ") == b"[[]]":
+        commas = text.count(b",")
+        if commas >= 5 and commas & 1:
+            return text, None
+    try:
+        return None, _rings.decode(text)
+    except msgspec.MsgspecError:
+        return None, {}
 
 
 HUGE = 1e9
@@ -155,7 +192,7 @@ _SOMETHING: dict[str, Any] = {OWNER: {"area": 0}}
 """Stands for what only COCO knows of an object, where nobody asks for it."""
 
 
-def _are_rings(segmentation: Sequence[tuple[float, ...]]) -> bool:
+def _are_rings(segmentation: Any) -> bool:
     if len(segmentation) == 1:
         return (number := len(segmentation[0])) >= 6 and not number & 1
     return all(len(ring) >= 6 and not len(ring) & 1 for ring in segmentation)
@@ -251,7 +288,8 @@ def _box(found: Fields, report: Report, place: str, key: str) -> tuple[Box | Non
 def span(low: float, high: float) -> float:
     """Width of what lies between two edges, without the noise of the subtraction: ``low + span`` is ``high``."""
     width = high - low
-    tidy = round(width, 9)
+    # Twice as fast as rounding; up to a million, 9 decimals are a whole number that a float holds.
+    tidy = int(width * 1e9 + 0.5) / 1e9 if 0 <= width < 1e6 else round(width, 9)
     return tidy if low + tidy == high else width
 
 
@@ -345,6 +383,43 @@ def plain_attributes(values: dict[str, Any], extra: dict[str, Any]) -> dict[str,
     return kept
 
 
+class Written(msgspec.Struct, gc=False):
+    """A plain annotation as it is written: a class, a box, and nothing besides but an outline and its area."""
+
+    id: int | str | None
+    image_id: int | str | None
+    category_id: int | str
+    bbox: tuple[float, float, float, float]
+    area: Any
+    segmentation: Sequence[Ring] | msgspec.Raw
+    iscrowd: int = 0
+
+
+_MORE = attrgetter("keypoints", "text", "track", "score", "attributes")
+_NO_MORE: tuple[object, ...] = (None, None, None, None, {})
+
+
+def encode_plain(a: Annotation, image_id: int | str | None, ids: Mapping[str, int]) -> Written | None:
+    """What :func:`encode` makes of a plain annotation; ``None`` if it is none. ``ids``: number of each class, by key."""
+    box, shape, extra = a.box, a.shape, a.extra
+    if box is None or _MORE(a) != _NO_MORE or (shape is not None and type(shape) is not Polygon):
+        return None
+    category_id = ids.get(a.label or "")
+    if category_id is None:
+        return None
+    own: Mapping[str, Any] = extra.get(OWNER, {})
+    if shape is UNREAD and len(own) == 3:
+        raw = msgspec.Raw(own["segmentation"])
+        return Written(a.id, image_id, category_id, own["bbox"], own["area"], raw)
+    x, y, right, bottom = box
+    width, height = span(x, right), span(y, bottom)
+    area = own.get("area") if extra else _area(shape, width, height)
+    if area is None or len(own) > 1:
+        return None
+    rings = () if shape is None else [part[0] for part in shape.parts]
+    return Written(a.id, image_id, category_id, (x, y, width, height), area, rings)
+
+
 def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, compressed: bool) -> dict[str, Any]:
     """The JSON object of an annotation, with area and crowd flag as every reader expects them."""
     extra = a.extra.get(OWNER, {}) if a.extra else {}
@@ -364,7 +439,7 @@ def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, comp
     else:
         record["area"] = _area(shape, width, height)
     if isinstance(shape, Polygon):
-        record["segmentation"] = [part[0] for part in shape.parts]
+        record["segmentation"] = _outline(shape, a.extra)
     elif isinstance(shape, Mask):
         plain = not compressed or extra.get("rle") == "counts"
         counts = list(decode_string(shape.rle)) if plain else shape.rle
@@ -393,6 +468,11 @@ def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, comp
             if name not in _OWN and name not in record:
                 record[name] = value
     return record
+
+
+def _outline(shape: Polygon, extra: Mapping[str, Any]) -> Sequence[Ring] | msgspec.Raw:
+    """The rings of a polygon, or the text it was read as."""
+    return msgspec.Raw(extra[OWNER]["segmentation"]) if shape is UNREAD else [part[0] for part in shape.parts]
 
 
 _OWN = frozenset({"without", "rle", "area", "bbox", "text"})

@@ -56,6 +56,7 @@ _FIELDS = ("image_id", "caption", "score", "attributes")
 class CocoCaptions(Coco):
     """COCO captions."""
 
+    takes_encoded: ClassVar[frozenset[str]] = frozenset()
     id = ID
     name = "COCO captions JSON"
     aliases: ClassVar[tuple[str, ...]] = ("captions",)
@@ -106,8 +107,8 @@ class CocoCaptions(Coco):
     def _entry(self, entry: IndexEntry) -> IndexEntry:
         return entry._replace(annotations=0)
 
-    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
-        return _Decoder(context, opened, False, repeated, OWNER)
+    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str], samples: int) -> Decoder:
+        return _Decoder(context, opened, False, repeated, OWNER, samples)
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         path = self.document_path(sample.split, context)

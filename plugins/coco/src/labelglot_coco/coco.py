@@ -45,7 +45,7 @@ from labelglot.schema import Attribute
 from labelglot.wire import json
 from pydantic import Field
 
-from labelglot_coco.annotation import BOUND, OWNER, classes_of, encode
+from labelglot_coco.annotation import BOUND, OWNER, classes_of, encode, encode_plain
 from labelglot_coco.decoder import Decoder
 from labelglot_coco.held import Listed, Listing, list_images, merged, take_apart
 from labelglot_coco.info import encode_head, read_info
@@ -66,6 +66,7 @@ class Coco(Format):
     separator = b","
     geometry_bound_extra = BOUND
     computed_extra = frozenset({(OWNER, "area")})
+    takes_encoded = frozenset({OWNER})
     owner: ClassVar[str] = OWNER
     task: ClassVar[str] = "instances"
     kinds: ClassVar[Collection[Kind]] = ("instances", "keypoints", "lvis")
@@ -181,7 +182,7 @@ class Coco(Format):
         context.reserve((around[number][0], name, around[number][1]) for number, name in index.names())
         records = Stored(index, 0, index.length)
         table = self._table(merge_labels(tables), records, context)
-        decoder = self._decoder(context, opened, index.repeated())
+        decoder = self._decoder(context, opened, index.repeated(), len(records))
         merged = len(records) < sum(document.images for document in opened)
         entries = _Entries(self, index)
         return Dataset(Records(records, decoder, entries, None if merged else self._overview(opened)), table, info)
@@ -223,7 +224,7 @@ class Coco(Format):
         else:
             overview = self._overview(opened)
         table = self._table(merge_labels(tables), records, context)
-        decoder = self._decoder(context, opened, _repeated(name for listing in listings for name in listing.names))
+        decoder = self._decoder(context, opened, _repeated(name for listing in listings for name in listing.names), len(records))
         return Dataset(Records(records, decoder, _Entries(self, entries), overview), table, info)
 
     def _overview(self, opened: Sequence[Opened]) -> Overview | None:
@@ -248,8 +249,8 @@ class Coco(Format):
         """What a document says about itself."""
         return read_info(top, path, self.owner)
 
-    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
-        return Decoder(context, opened, self.reads_keypoints, repeated, self.owner)
+    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str], samples: int) -> Decoder:
+        return Decoder(context, opened, self.reads_keypoints, repeated, self.owner, samples)
 
     def _documents(self, context: ReadContext) -> Sequence[tuple[str, str | None]]:
         """Documents to read. Where some are named after this format's task, those of the other task are left alone."""
@@ -321,12 +322,13 @@ class Coco(Format):
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         path = self.document_path(sample.split, context)
         separator = b",\n" if context.options.indent else b","
-        ids = category_ids(context)
+        ids = context.once(category_ids)
         image = json.dump(self._encode_image(sample, ids))
         yield Piece(f"{path}#images", image)
-        objects = [json.dump(self._encode_object(a, sample.id, ids, context.options)) for a in sample.annotations or ()]
-        if objects:
-            yield Piece(f"{path}#annotations", separator.join(objects))
+        if sample.annotations:
+            objects = [self._encode_object(a, sample.id, ids, context.options) for a in sample.annotations]
+            text = separator.join(map(json.dump, objects)) if context.options.indent else json.dump(objects)[1:-1]
+            yield Piece(f"{path}#annotations", text)
         present = [tag for tag in sample.tags if not tag.negative]
         if present:
             labels = self.document_path(sample.split, context, "labels")
@@ -338,7 +340,11 @@ class Coco(Format):
     def _encode_image(self, sample: Sample, ids: Mapping[str, int]) -> dict[str, Any]:
         return encode_image(sample, self.owner)
 
-    def _encode_object(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> dict[str, Any]:
+    def _encode_object(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> object:
+        plain = encode_plain(a, image_id, ids)
+        return self._encode_odd(a, image_id, ids, options) if plain is None else plain
+
+    def _encode_odd(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> dict[str, Any]:
         category_id = None if a.label is None else ids[a.label]
         return encode(a, image_id, category_id, self.reads_keypoints, options.compressed)
 
@@ -352,7 +358,7 @@ class Coco(Format):
 
     def _document(self, path: str, context: WriteContext, pieces: Pieces) -> Iterator[bytes]:
         line = b"\n" if context.options.indent else b""
-        ids = category_ids(context)
+        ids = context.once(category_ids)
         categories = [self._encode_label(label, ids[label.key]) for label in context.labels]
         separator = b"{"
         for name, value in {**encode_head(context.info, self.owner), "categories": categories}.items():

@@ -11,7 +11,7 @@ from labelglot.images import SourceImage
 from labelglot.plugin import Annotation, ReadContext, Report, Sample, Tag, in_pixels, under
 from labelglot.wire import json
 
-from labelglot_coco.annotation import Misfit, decode, decode_plain
+from labelglot_coco.annotation import Misfit, Outlines, decode, decode_plain
 from labelglot_coco.layout import image_folders
 from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of
 
@@ -25,7 +25,7 @@ BATCH_BYTES = 1 << 18
 
 
 class Decoder:
-    """Turns a record into a sample."""
+    """Turns a record into a sample. ``samples``: how many there are in all."""
 
     def __init__(
         self,
@@ -34,10 +34,14 @@ class Decoder:
         keypoints: bool,
         repeated: frozenset[str],
         owner: str,
+        samples: int,
     ) -> None:
         self.context, self.opened, self.keypoints, self.repeated = context, opened, keypoints, repeated
         self.owner = owner
-        self.outlines, self.extras = context.wants_outlines(), context.wants_extra(owner)
+        self.extras = context.wants_extra(owner)
+        self.outlines: Outlines = "read" if context.wants_outlines() else "noted"
+        if self.outlines == "read" and context.keeps_encoded(owner, samples):
+            self.outlines = "kept"
 
     def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:
         return next(self.many([record], ordinal, report))

@@ -55,8 +55,8 @@ class Lvis(Coco):
         """Images have classes of their own: those verified to be absent."""
         return None
 
-    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
-        return _Decoder(context, opened, False, repeated, OWNER)
+    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str], samples: int) -> Decoder:
+        return _Decoder(context, opened, False, repeated, OWNER, samples)
 
     def _encode_image(self, sample: Sample, ids: Mapping[str, int]) -> dict[str, Any]:
         own = sample.extra.get(ID, {})
@@ -68,7 +68,7 @@ class Lvis(Coco):
         return record
 
     def _encode_object(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> dict[str, Any]:
-        record = super()._encode_object(a, image_id, ids, options)
+        record = self._encode_odd(a, image_id, ids, options)
         if not record.get("iscrowd") and "iscrowd" not in a.extra.get(OWNER, {}):
             record.pop("iscrowd", None)
         return record

@@ -75,6 +75,7 @@ _FIELDS = ("category_id", "area", "bbox", "iscrowd", "score", "attributes")
 class CocoPanoptic(Coco):
     """COCO panoptic segmentation."""
 
+    takes_encoded: ClassVar[frozenset[str]] = frozenset()
     id = ID
     name = "COCO panoptic JSON and PNG"
     aliases: ClassVar[tuple[str, ...]] = ("panoptic",)
@@ -123,8 +124,8 @@ class CocoPanoptic(Coco):
     def _entry(self, entry: IndexEntry) -> IndexEntry:
         return entry._replace(annotations=None)
 
-    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str]) -> Decoder:
-        return _Decoder(context, opened, False, repeated, ID)
+    def _decoder(self, context: ReadContext, opened: Sequence[Opened], repeated: frozenset[str], samples: int) -> Decoder:
+        return _Decoder(context, opened, False, repeated, ID, samples)
 
     def _label(self, key: str, name: str, category: dict[str, Any], place: str, report: Report) -> Label:
         """Classes are things unless told otherwise; some tools say of all classes that they are not."""

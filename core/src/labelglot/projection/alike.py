@@ -78,7 +78,7 @@ def follows(box: Box, shape: Shape) -> bool:
     return near(ladder.bounds(shape), box)
 
 
-MANY = 500
+MANY = 100
 """From so many objects on it pays to ask numpy."""
 
 

@@ -138,6 +138,8 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
         found = _plain[outlines].decode(b"[" + text + b"]")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+    if outlines == "noted" and not extras:
+        return _noted(found, keys)
     made: list[Annotation | None] = []
     for item in found:
         x, y, w, h = item.bbox
@@ -167,6 +169,23 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
             extra = {OWNER: {"area": area}} if area is not UNSET else {}
             made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=extra))
     return made
+
+
+def _noted(found: Sequence[BoxedFields], keys: Mapping[int | str, str]) -> list[Annotation | None]:
+    """Objects of which nothing but class, box and id is wanted, with marks for what else they have."""
+    label_of = keys.get
+    return [
+        Annotation(label=label, box=(x, y, x + w, y + h), shape=UNREAD if item.segmentation else None, id=item.id, extra=_SOMETHING)
+        if (label := label_of(item.category_id)) is not None
+        and type(item.segmentation) is tuple and item.area is not UNSET and item.iscrowd in _CALM
+        and 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
+        else None
+        for item in found for x, y, w, h in (item.bbox,)
+    ]  # fmt: skip
+
+
+_CALM = (0, UNSET)
+"""Values of the crowd flag of an object that is none."""
 
 
 def _kept(raw: msgspec.Raw, measured: bool) -> tuple[bytes | None, Any]:

@@ -48,11 +48,14 @@ class PlainImage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     def usual(self) -> dict[str, Any]:
         """The fields of COCO that are set."""
-        values = zip(_USUAL, _usual(self), strict=True)
-        return {name: value for name, value in values if value is not msgspec.UNSET}
+        values = _usual(self)
+        if values == _NONE_SET:
+            return {}
+        return {name: value for name, value in zip(_USUAL, values, strict=True) if value is not msgspec.UNSET}
 
 
 _USUAL = ("license", "flickr_url", "coco_url", "date_captured")
+_NONE_SET = (msgspec.UNSET,) * len(_USUAL)
 _usual = attrgetter(*_USUAL)
 
 

@@ -32,6 +32,7 @@ from labelglot.plugin import (
     Options,
     Piece,
     Pieces,
+    Polygon,
     Problem,
     ReadContext,
     Records,
@@ -63,6 +64,8 @@ from labelglot_cvat.shapes import (
     read_group,
     values_of,
     write_attributes,
+    write_boxes,
+    write_rings,
 )
 
 DOCUMENT = "annotations.xml"
@@ -247,10 +250,12 @@ class CvatImages(Document):
         subset = "" if sample.split is None else f" subset={quoted(sample.split)}"
         rest = further(bag, IMAGE) if isinstance(bag, dict) else ""
         head = f'  <image id="{sample.id}" name={quote(sample.path)}{subset}{rest}{size}'
-        lines: list[str] = []
+        annotations = sample.annotations or ()
+        quick = _write_plain(annotations, context.once(_names))
+        lines = quick or []
         named = False
         labels = context.by_key
-        for position, a in enumerate(sample.annotations or ()):
+        for position, a in enumerate(() if quick is not None else annotations):
             try:
                 lines.append(_write(a, labels))
             except Misfit as error:
@@ -264,7 +269,7 @@ class CvatImages(Document):
         text = f"{head}>\n{body}  </image>\n" if body else f"{head}></image>\n"
         yield Piece(DOCUMENT, text.encode("utf-8", "replace"))
         if named or any(tag.attributes for tag in sample.tags):
-            yield from undeclared([*(sample.annotations or ()), *sample.tags], context)
+            yield from undeclared([*annotations, *sample.tags], context)
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         yield File(self.document_path(None, context), self._parts(context, pieces))
@@ -384,6 +389,35 @@ def _write_tag(tag: Tag, context: WriteContext) -> str:
 @lru_cache(maxsize=8192)
 def _said(name: str, source: str) -> str:
     return f"label={quote(name)} source={quote(source)}"
+
+
+def _names(context: WriteContext) -> Mapping[str, str]:
+    """What an element says besides its geometry, by the key of its class."""
+    return {"": _said("", "manual"), **{label.key: _said(label.name, "manual") for label in context.labels}}
+
+
+def _write_plain(annotations: Sequence[Annotation], names: Mapping[str, str]) -> list[str] | None:
+    """The elements of objects that are all boxes, or all polygons, and nothing besides; ``None`` for any others.
+
+    The numbers of all of them are spelled together.
+    """
+    boxes, shapes = [a.box for a in annotations], [a.shape for a in annotations]
+    if any(a.attributes or a.extra or a.group is not None or a.keypoints is not None for a in annotations):
+        return None
+    said = [names.get(a.label or "") for a in annotations]
+    if None in said:
+        return None
+    try:
+        if set(map(type, shapes)) == {Polygon} and not any(boxes):
+            drawn = [("polygon", f'points="{ring}"') for ring in write_rings([shape.parts[0][0] for shape in shapes])]  # type: ignore[union-attr]
+        elif all(boxes) and not any(shapes):
+            drawn = [("box", corners) for corners in write_boxes(boxes)]  # type: ignore[arg-type]
+        else:
+            return None
+    except (Misfit, IndexError):
+        return None
+    rows = zip(said, drawn, strict=True)
+    return [f'    <{tag} {about} occluded="0" {geometry} z_order="0"/>\n' for about, (tag, geometry) in rows]
 
 
 def _write(a: Annotation, labels: Mapping[str, Label]) -> str:

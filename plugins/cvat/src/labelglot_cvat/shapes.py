@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -384,11 +384,7 @@ def draw(a: Annotation, names: tuple[str, ...], flags: str = "") -> Drawn:
     """
     box, shape = a.box, a.shape
     if box is not None:
-        text = _encode(box).decode()
-        if "n" in text:
-            raise Misfit("number", NOT_FINITE)
-        x0, y0, x1, y1 = text[1:-1].split(",")
-        return Drawn("box", f'xtl="{x0}" ytl="{y0}" xbr="{x1}" ybr="{y1}"')
+        return Drawn("box", write_boxes([box])[0])
     if type(shape) is Polygon:
         return Drawn("polygon", f'points="{write_ring(shape.parts[0][0] if shape.parts else ())}"')
     if type(shape) is RotatedBox:
@@ -419,6 +415,23 @@ def write_ring(ring: Ring) -> str:
     if "n" in text:
         raise Misfit("number", NOT_FINITE)
     return text[2:-2].replace("],[", ";")
+
+
+def write_rings(rings: Sequence[Ring]) -> list[str]:
+    """:func:`write_ring` for several at once. Raises :class:`Misfit` also if one is empty."""
+    text = _encode([list(zip(ring[::2], ring[1::2], strict=True)) for ring in rings]).decode()
+    if "n" in text or not all(rings):
+        raise Misfit("number", NOT_FINITE)
+    return text[3:-3].replace("],[", ";").split("];[") if rings else []
+
+
+def write_boxes(boxes: Sequence[Box]) -> list[str]:
+    """The corners of boxes as attributes of their elements."""
+    text = _encode(boxes).decode()
+    if "n" in text:
+        raise Misfit("number", NOT_FINITE)
+    corners = (row.split(",") for row in text[2:-2].split("],[")) if boxes else ()
+    return [f'xtl="{x0}" ytl="{y0}" xbr="{x1}" ybr="{y1}"' for x0, y0, x1, y1 in corners]
 
 
 def _tidy(value: float) -> float:

@@ -39,6 +39,19 @@ def settle(numbers: tuple[float, ...]) -> tuple[float, ...]:
     return tuple([round(v, places) + 0.0 for v in numbers])
 
 
+def _settle_all(boxes: Sequence[Box]) -> list[Box]:
+    """:func:`settle` for each of many boxes."""
+    if boxes and min(map(min, boxes)) >= 0 and max(map(max, boxes)) < 100.0:
+        try:
+            return [
+                (int(a * 1e12 + 0.5) / 1e12, int(b * 1e12 + 0.5) / 1e12, int(c * 1e12 + 0.5) / 1e12, int(d * 1e12 + 0.5) / 1e12)
+                for a, b, c, d in boxes
+            ]
+        except ValueError:  # NaN hides from min and max
+            pass
+    return [settle(box) for box in boxes]  # type: ignore[misc]
+
+
 class Convention(Frozen):
     """The coordinates of one format.
 
@@ -108,7 +121,7 @@ class Convention(Frozen):
     def write_box(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
         """The four numbers of a box as the format writes them, free of noise (see :func:`settle`)."""
         if self.plain:
-            return self._write_plain(box, size)
+            return self._write_plain((box,), size)[0]
         x0, y0, x1, y1 = box
         if self.ordered:
             x0, x1, y0, y1 = min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1)
@@ -134,22 +147,25 @@ class Convention(Frozen):
         """Whether numbers are written with all their digits, and none is moved for the sake of another."""
         return self.exact and not self.nonempty
 
-    def _write_plain(self, box: Box, size: Size | None) -> tuple[float, float, float, float]:
-        x0, y0, x1, y1 = box
+    def write_boxes(self, boxes: Sequence[Box], size: Size | None) -> list[tuple[float, float, float, float]]:
+        """:meth:`write_box` of all boxes of an image, which is faster than one by one."""
+        return self._write_plain(boxes, size) if self.plain else [self.write_box(box, size) for box in boxes]
+
+    def _write_plain(self, boxes: Sequence[Box], size: Size | None) -> list[tuple[float, float, float, float]]:
         far = 0
         if self.unit != "pixels":
             sx, sy = self._scale(size)
-            x0, y0, x1, y1 = x0 * sx, y0 * sy, x1 * sx, y1 * sy
+            boxes = [(x0 * sx, y0 * sy, x1 * sx, y1 * sy) for x0, y0, x1, y1 in boxes]
         elif self.first or self.inclusive:
-            far = -1 if self.inclusive else 0
-            x0, y0, x1, y1 = x0 + self.first, y0 + self.first, x1 + self.first + far, y1 + self.first + far
+            low, far = self.first, -1 if self.inclusive else 0
+            boxes = [(x0 + low, y0 + low, x1 + low + far, y1 + low + far) for x0, y0, x1, y1 in boxes]
         if self.form == "center":
-            x0, y0, x1, y1 = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+            boxes = [((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes]
         elif self.form == "xywh":
-            x1, y1 = x1 - x0 - far, y1 - y0 - far
+            boxes = [(x0, y0, x1 - x0 - far, y1 - y0 - far) for x0, y0, x1, y1 in boxes]
         if self.noisy:
-            x0, y0, x1, y1 = settle((x0, y0, x1, y1))
-        return (y0, x0, y1, x1) if self.y_first else (x0, y0, x1, y1)
+            boxes = _settle_all(boxes)
+        return [(b, a, d, c) for a, b, c, d in boxes] if self.y_first else list(boxes)
 
     def _beyond(self, start: float, low: float, high: float) -> float:
         """The maximum of a side from ``low`` to ``high`` whose minimum is written as ``start``."""

@@ -390,8 +390,8 @@ def test_objects_get_numbers_of_their_own_in_coco(load: Any, example: Any) -> No
         id = "numbered"
         holds = Yolo.holds.replace(ids="int", ids_required=True)
 
-        def line(self, annotation: Annotation, size: Any, context: Any) -> tuple[str, bool]:
-            return str(annotation.id), False
+        def spell(self, annotations: Sequence[Annotation], numbers: Any, context: Any) -> list[str]:
+            return [str(annotation.id) for annotation in annotations]
 
     target = MemoryTarget()
     write(load("yolo", example("yolo")).lazy, target, format=Numbered(), registry=Registry(), executor=InProcess(), chunk=1)

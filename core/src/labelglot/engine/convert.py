@@ -460,7 +460,9 @@ def prepare(
     names = plan_names(survey.entries, holds, single is None, unsafe, labels.names)
     report.renamed.update(names.paths)
     if TABLES & set(writer.documents):
-        _formulas([*(label.name for label in labels.labels), *(names.paths.get(e.key, e.path) for e in survey.entries)], report)
+        written = names.paths
+        paths = [written.get(e.key, e.path) for e in survey.entries] if written else [e.path for e in survey.entries]
+        _formulas([*(label.name for label in labels.labels), *paths], report)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
         names.renumber, writer.geometry_bound_extra, labels.points,
@@ -488,10 +490,14 @@ TABLES = frozenset({".csv", ".tsv"})
 """Documents that people open in a spreadsheet program."""
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a formula begins with."""
+
+
 def _formulas(texts: Iterable[str], report: Report) -> None:
     """Say which names a spreadsheet program would run. They are written as they are: changing them would lose them."""
     for text in texts:
-        if text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        if text.startswith(FORMULA):
             report.problem("csv.formula", f"a spreadsheet program takes {text!r} for a formula", raw=text, severity="info")
 
 

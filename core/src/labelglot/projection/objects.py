@@ -169,21 +169,23 @@ class ObjectReducer:
 
         ``alike``: what becomes of all of them, where :meth:`foresee` told it.
         """
+        spells = frame.to_relative or not self.exact
+        # Boxes alone, exact, with no shape beside them: the one thing left to do is to divide them by the size.
+        boxes_only = frame.to_relative and self.exact and self.holds.kinds == {"box"} and not self.bound
         if alike is not None and frame.boxes and frame.points:
-            spells = frame.to_relative or not self.exact
             if alike.changes is None:
                 lose.replay_all(alike.losses, len(annotations))
                 return (), ()
-            if not (spells or alike.pieces or (alike.moved and self.bound)):
+            if (boxes_only or not spells) and not alike.pieces and not (alike.moved and self.bound):
                 lose.replay_all(alike.losses, len(annotations))
-                return self._change_all(annotations, alike, number), tuple(range(len(annotations)))
+                changed = self._change_all(annotations, alike, number)
+                if boxes_only:
+                    changed = _divided(changed, frame.size or (1, 1))
+                return changed, tuple(range(len(annotations)))
         kept: list[Annotation] = []
         trace: list[int] = []
         remembered, labels = self.remembered, self.labels
-        spells = frame.to_relative or not self.exact
         remembers = frame.boxes and frame.points
-        # Boxes alone, exact, with no shape beside them: the one thing left to do is to divide them by the size.
-        boxes_only = frame.to_relative and self.exact and self.holds.kinds == {"box"} and not self.bound
         width, height = frame.size or (1, 1)
         for position, a in enumerate(annotations):
             key = outline(a) if remembers else None
@@ -625,6 +627,13 @@ class ObjectReducer:
             lose("id.assigned" if a.id is None else "id", "id", text, "info")
             changes["id"] = kept
         return numbered
+
+
+def _divided(annotations: Sequence[Annotation], size: tuple[int, int]) -> tuple[Annotation, ...]:
+    """Objects with their boxes as fractions of the size."""
+    width, height = size
+    boxes = [a.box and (a.box[0] / width, a.box[1] / height, a.box[2] / width, a.box[3] / height) for a in annotations]
+    return tuple([replace(a, box=box) for a, box in zip(annotations, boxes, strict=True)])
 
 
 class _Unplaced(LossSink):

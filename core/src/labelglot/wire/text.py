@@ -46,6 +46,14 @@ def spell_row(numbers: Sequence[float]) -> str:
     return spelled
 
 
+def spell_lines(rows: Sequence[Sequence[float]]) -> list[str]:
+    """:func:`spell_row` for several rows at once. No row may be empty."""
+    spelled = _encode(rows).decode()
+    if "n" in spelled:
+        raise LabelglotError("a coordinate is no finite number")
+    return spelled[2:-2].replace(",", " ").split("] [") if rows else []
+
+
 _encode = msgspec.json.Encoder().encode
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class Key(msgspec.Struct, gc=False):
@@ -29,8 +32,8 @@ class Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     segmentation: msgspec.Raw = msgspec.Raw()
 
 
-BATCH = 20_000
-"""Annotations taken apart at a time, so that memory does not grow with the document."""
+BATCH = 2000
+"""Annotations taken apart at a time: so few that they stay in the cache of the processor."""
 
 
 FEW = 1000
@@ -99,11 +102,9 @@ def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str], sprea
         np.concatenate([np.frombuffer(column, np.int64) for column in columns])
         for columns in ([c.images for c in found], [c.ids for c in found], [c.categories for c in found], [c.crowds for c in found])
     )
-    sorter = np.argsort(listed, kind="stable")
-    places = np.searchsorted(listed, named, sorter=sorter)
-    image = sorter[np.minimum(places, len(listed) - 1)]
+    image = _places(listed, named)
     numbered = bool((ids == np.arange(1, number + 1)).all())
-    if (listed[image] != named).any() or not (numbered or (np.diff(np.sort(ids)) > 0).all()):
+    if image is None or not (numbered or (np.diff(np.sort(ids)) > 0).all()):
         return None
     order = np.argsort(image, kind="stable").astype(np.uint32)
     starts = np.concatenate([np.zeros(1, np.uint32), np.cumsum(np.bincount(image, minlength=len(listed))).astype(np.uint32)])
@@ -112,10 +113,43 @@ def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str], sprea
     highest[filled] = np.maximum(np.maximum.reduceat(ids[order], starts[filled].astype(np.int64)), 0)
     seen = None
     if plain:
-        used, first = np.unique(categories[order], return_index=True)
+        first = _first(categories[order])
         crowded = set(categories[crowds != 0].tolist())
-        seen = {int(used[i]): int(used[i]) in crowded for i in np.argsort(first)}
+        seen = {id_: id_ in crowded for id_ in first}
     return Grouped(array("I", order.tobytes()), array("I", starts.tobytes()), highest.tolist(), numbered, seen)
+
+
+FAR = 16
+"""How many times as high as their number numbers may be, so that a table of them all is no waste."""
+
+
+def _places(listed: npt.NDArray[Any], named: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """For each number its place in a list; ``None`` if one is not in it."""
+    import numpy as np
+
+    if listed.min() >= 0 and listed.max() < FAR * len(listed):
+        table = np.full(int(listed.max()) + 1, -1, np.int32)
+        table[listed] = np.arange(len(listed))
+        if named.min() < 0 or named.max() >= len(table):
+            return None
+        found = table[named]
+        return None if (found < 0).any() else found
+    sorter = np.argsort(listed, kind="stable")
+    found = sorter[np.minimum(np.searchsorted(listed, named, sorter=sorter), len(listed) - 1)]
+    return None if (listed[found] != named).any() else found
+
+
+def _first(numbers: npt.NDArray[Any]) -> list[int]:
+    """The different numbers, by first appearance."""
+    import numpy as np
+
+    if numbers.min() >= 0 and numbers.max() < FAR * len(numbers):
+        first = np.full(int(numbers.max()) + 1, len(numbers), np.int64)
+        first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
+        used = np.flatnonzero(first < len(numbers))
+        return [int(id_) for id_ in used[np.argsort(first[used])]]
+    used, places = np.unique(numbers, return_index=True)
+    return [int(id_) for id_ in used[np.argsort(places)]]
 
 
 def _group_few(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:

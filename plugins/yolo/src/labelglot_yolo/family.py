@@ -38,7 +38,7 @@ from labelglot.plugin import (
 )
 from labelglot.wire import json
 from labelglot.wire.text import lines as text_lines
-from labelglot.wire.text import spell_row
+from labelglot.wire.text import spell_lines
 from pydantic import Field
 
 from labelglot_yolo import card, evidence, lines
@@ -106,9 +106,17 @@ class Ultralytics(Format):
     def numbers(self, annotation: Annotation, size: tuple[int, int] | None, context: WriteContext) -> tuple[float, ...]:
         """The coordinates of an object as fractions, in the order of the line."""
 
-    def spell(self, annotation: Annotation, numbers: tuple[float, ...], context: WriteContext) -> str:
-        """A line behind its class number."""
-        return spell_row(numbers)
+    def all_numbers(
+        self, annotations: Sequence[Annotation], size: tuple[int, int] | None, context: WriteContext
+    ) -> Sequence[tuple[float, ...]]:
+        """:meth:`numbers` of all objects of an image; override where that is faster together."""
+        return [self.numbers(annotation, size, context) for annotation in annotations]
+
+    def spell(
+        self, annotations: Sequence[Annotation], numbers: Sequence[tuple[float, ...]], context: WriteContext
+    ) -> Sequence[str]:
+        """The line of each object behind its class number."""
+        return spell_lines(numbers)
 
     def task_keys(self, context: WriteContext) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """What the task adds to ``data.yaml``, and to our block in it."""
@@ -167,14 +175,15 @@ class Ultralytics(Format):
         image = self.image_path(sample, context)
         size = None if sample.units == "relative" else sample.size
         index = context.index
-        written: list[str] = []
-        outside = 0
-        for annotation in sample.annotations or ():
-            spelled, refused = self.line(annotation, size, context)
-            score = "" if annotation.score is None else f" {annotation.score!r}"
-            written.append(f"{index[annotation.label or '']} {spelled}{score}\n")
-            outside += refused
+        annotations = sample.annotations or ()
+        numbers = self.all_numbers(annotations, size, context)
+        written = [
+            f"{index[annotation.label or '']} {spelled}{'' if annotation.score is None else f' {annotation.score!r}'}\n"
+            for annotation, spelled in zip(annotations, self.spell(annotations, numbers, context), strict=True)
+        ]
         yield File(label_path(image, context.images and sample.image is not None), "".join(written).encode())
+        doubtful = annotations and (min(map(min, numbers)) < 0 or max(map(max, numbers)) > 1)
+        outside = sum(map(self.refused, numbers)) if doubtful else 0
         if outside:
             yield Problem(
                 f"{self.id}.outside",
@@ -182,13 +191,8 @@ class Ultralytics(Format):
                 "size is negative" + ("; -o clip=true cuts them" if "clip" in self.WriteOptions.model_fields else ""),
             )
 
-    def line(self, annotation: Annotation, size: tuple[int, int] | None, context: WriteContext) -> tuple[str, bool]:
-        """A line behind its class number, and whether Ultralytics will refuse it."""
-        numbers = self.numbers(annotation, size, context)
-        return self.spell(annotation, numbers, context), self.refused(numbers)
-
     def refused(self, numbers: Sequence[float]) -> bool:
-        """Whether Ultralytics drops the whole image because of this object."""
+        """Whether Ultralytics drops the whole image because of this object; asked where a number is no fraction."""
         return max(numbers) > 1 + lines.OUTSIDE or min(numbers) < -lines.OUTSIDE
 
     def image_path(self, sample: Sample, context: WriteContext) -> str:

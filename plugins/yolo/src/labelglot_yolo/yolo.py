@@ -33,5 +33,10 @@ class Yolo(Ultralytics):
         assert annotation.box is not None
         return RELATIVE_CENTER.write_box(annotation.box, size)
 
+    def all_numbers(
+        self, annotations: Sequence[Annotation], size: tuple[int, int] | None, context: WriteContext
+    ) -> Sequence[tuple[float, ...]]:
+        return RELATIVE_CENTER.write_boxes([a.box for a in annotations if a.box is not None], size)
+
     def refused(self, numbers: Sequence[float]) -> bool:
         return super().refused(numbers) or numbers[2] < 0 or numbers[3] < 0

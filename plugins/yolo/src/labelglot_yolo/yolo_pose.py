@@ -63,7 +63,12 @@ class YoloPose(Ultralytics):
         box = RELATIVE_CENTER.write_box(annotation.box, size)
         return box if annotation.keypoints is None else (*box, *fractions(annotation.keypoints.points, size))
 
-    def spell(self, annotation: Annotation, numbers: tuple[float, ...], context: WriteContext) -> str:
+    def spell(
+        self, annotations: Sequence[Annotation], numbers: Sequence[tuple[float, ...]], context: WriteContext
+    ) -> Sequence[str]:
+        return [self._spell(a, row, context) for a, row in zip(annotations, numbers, strict=True)]
+
+    def _spell(self, annotation: Annotation, numbers: tuple[float, ...], context: WriteContext) -> str:
         spelled = spell_row(numbers).split(" ")
         keypoints = annotation.keypoints
         count = 0 if keypoints is None else len(keypoints)

@@ -1,6 +1,7 @@
 """Ultralytics detection, and what all formats with data.yaml share."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import labelglot as lg

@@ -61,10 +61,25 @@ class PlainFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     iscrowd: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
-    """The same, with an outline that nobody asks for."""
+class _Ring(msgspec.Struct, array_like=True, gc=False):
+    """A ring of which no number is read."""
 
-    segmentation: tuple[msgspec.Raw, ...] | dict[str, msgspec.Raw] = ()  # type: ignore[assignment]
+
+class Outline(msgspec.Struct, array_like=True, gc=False):
+    """A polygon of which is only read that it is there; ``first`` is unset for an empty one."""
+
+    first: _Ring | msgspec.UnsetType = msgspec.UNSET
+
+
+class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
+    """The same, with an outline that nobody asks for. Holds nothing of the document."""
+
+    segmentation: Outline | dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+
+    @property
+    def outlined(self) -> bool:
+        """Whether there is a polygon."""
+        return type(self.segmentation) is Outline and self.segmentation.first is not msgspec.UNSET
 
 
 class KeptFields(PlainFields, forbid_unknown_fields=True, gc=False):
@@ -139,7 +154,7 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if outlines == "noted" and not extras:
-        return _noted(found, keys)
+        return noted(found, keys)
     made: list[Annotation | None] = []
     for item in found:
         x, y, w, h = item.bbox
@@ -151,11 +166,16 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
         shape: Polygon | None = None
         if kept is not None:
             shape = UNREAD
-        elif segmentation:
-            if type(segmentation) is dict or (outlines != "noted" and not _are_rings(segmentation)):
+        elif outlines == "noted":
+            if type(segmentation) is dict:
                 made.append(None)
                 continue
-            shape = UNREAD if outlines == "noted" else Polygon(parts=tuple([(ring,) for ring in segmentation]))
+            shape = UNREAD if item.outlined else None
+        elif segmentation:
+            if type(segmentation) is dict or not _are_rings(segmentation):
+                made.append(None)
+                continue
+            shape = Polygon(parts=tuple([(ring,) for ring in segmentation]))
         if label is None or not (0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE):
             made.append(None)
         elif not extras and area is not UNSET and (crowd == 0 or crowd is UNSET):
@@ -171,17 +191,29 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     return made
 
 
-def _noted(found: Sequence[BoxedFields], keys: Mapping[int | str, str]) -> list[Annotation | None]:
-    """Objects of which nothing but class, box and id is wanted, with marks for what else they have."""
+def noted(found: Sequence[BoxedFields], keys: Mapping[int | str, str]) -> list[Annotation | None]:
+    """Objects of which nothing but class, box and id is wanted, with marks for what else they have; ``None`` for each that
+    :func:`decode_noted` has to look at.
+    """
     label_of = keys.get
     return [
-        Annotation(label=label, box=(x, y, x + w, y + h), shape=UNREAD if item.segmentation else None, id=item.id, extra=_SOMETHING)
+        Annotation(
+            label=label, box=(x, y, x + w, y + h), id=item.id, extra=_SOMETHING,
+            shape=None if item.segmentation is UNSET or item.segmentation.first is UNSET else UNREAD,  # type: ignore[union-attr]
+        )
         if (label := label_of(item.category_id)) is not None
-        and type(item.segmentation) is tuple and item.area is not UNSET and item.iscrowd in _CALM
+        and type(item.segmentation) is not dict and item.area is not UNSET and item.iscrowd in _CALM
         and 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
         else None
         for item in found for x, y, w, h in (item.bbox,)
     ]  # fmt: skip
+
+
+def decode_noted(item: BoxedFields, classes: Classes, keep_id: bool, place: str, report: Report, key: str) -> Annotation | Tag:
+    """:func:`decode` of an annotation whose polygon was not read."""
+    plain = msgspec.structs.replace(item, segmentation=UNSET) if item.outlined else item
+    made = decode(msgspec.json.encode(plain), classes, False, keep_id, place, report, key)
+    return made.replace(shape=UNREAD) if item.outlined and isinstance(made, Annotation) else made
 
 
 _CALM = (0, UNSET)

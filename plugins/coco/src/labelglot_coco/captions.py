@@ -56,6 +56,7 @@ _FIELDS = ("image_id", "caption", "score", "attributes")
 class CocoCaptions(Coco):
     """COCO captions."""
 
+    reads_plain: ClassVar[bool] = False
     takes_encoded: ClassVar[frozenset[str]] = frozenset()
     id = ID
     name = "COCO captions JSON"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from labelglot.images import SourceImage
 from labelglot.plugin import Annotation, ReadContext, Report, Sample, Tag, in_pixels, under
 from labelglot.wire import json
 
-from labelglot_coco.annotation import Misfit, Outlines, decode, decode_plain
+from labelglot_coco.annotation import BoxedFields, Misfit, Outlines, decode, decode_noted, decode_plain, noted
 from labelglot_coco.layout import image_folders
 from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of
 
@@ -52,7 +52,7 @@ class Decoder:
         texts: list[bytes] = []
         size = 0
         for record in records:
-            mine = [b",".join(part.annotations) for part in record.parts]
+            mine = [b",".join(part.annotations) if _encoded(part) else b"" for part in record.parts]
             batch.append(record)
             texts += mine
             size += sum(map(len, mine))
@@ -69,22 +69,31 @@ class Decoder:
     def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Sequence[Annotation | None]]:
         """For each part the objects of its annotations, as far as they are plain (see :func:`decode_plain`).
 
-        ``texts``: the annotations of each part with commas between them.
+        ``texts``: the annotations of each part with commas between them, where they are encoded.
         """
         made: list[Annotation | None] | None = None
-        if len({part.document for part in parts}) == 1:
-            made = self._plain(b",".join(filter(None, texts)), parts[0].document)
+        filled = [part for part in parts if part.annotations]
+        if len({part.document for part in filled}) == 1:
+            if _encoded(filled[0]):
+                made = self._plain(b",".join(filter(None, texts)), filled[0].document)
+            else:
+                made = noted([each for part in filled for each in part.annotations], self._keys(filled[0].document))
         start = 0
         for part, text in zip(parts, texts, strict=True):
             number = len(part.annotations)
-            if made is None:
-                yield self._plain(text, part.document) or [None] * number
-            else:
+            if made is not None:
                 yield made[start : start + number]
                 start += number
+            elif _encoded(part):
+                yield self._plain(text, part.document) or [None] * number
+            else:
+                yield noted(part.annotations, self._keys(part.document))
 
     def _plain(self, text: bytes, document: int) -> list[Annotation | None] | None:
-        return decode_plain(text, self.opened[document].classes.keys, self.outlines, self.extras)
+        return decode_plain(text, self._keys(document), self.outlines, self.extras)
+
+    def _keys(self, document: int) -> Mapping[int | str, str]:
+        return self.opened[document].classes.keys
 
     def sample(
         self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
@@ -137,10 +146,14 @@ class Decoder:
             place = f"{document.path}#annotations[{position}]"
             try:
                 keep = position not in document.repeated
-                made = decode(raw, document.classes, self.keypoints, keep, place, report, key)
+                if isinstance(raw, BoxedFields):
+                    made = decode_noted(raw, document.classes, keep, place, report, key)
+                else:
+                    made = decode(raw, document.classes, self.keypoints, keep, place, report, key)
             except LabelglotError as error:
                 code = error.code if isinstance(error, Misfit) else "coco.annotation"
-                shown = bytes(raw)[:200].decode("utf-8", "replace")
+                text = json.dump(raw) if isinstance(raw, BoxedFields) else bytes(raw)
+                shown = text[:200].decode("utf-8", "replace")
                 report.problem(code, error.message, place, severity="error", key=key, raw=shown, action="skipped")
                 continue
             if isinstance(made, Tag):
@@ -164,12 +177,26 @@ class Decoder:
 _images = msgspec.json.Decoder(list[PlainImage])
 
 
+def _encoded(part: Part) -> bool:
+    """Whether the annotations are encoded, if there are any."""
+    return not part.annotations or type(part.annotations[0]) is msgspec.Raw
+
+
 def _plain_images(records: Sequence[Record]) -> Sequence[PlainImage | None]:
     """The images of records; ``None`` for all of them unless all are plain, since those of one document are alike."""
+    if records and isinstance(records[0].image, PlainImage):
+        return [record.image if isinstance(record.image, PlainImage) else _plain_image(record.image) for record in records]
     try:
         return _images.decode(b"[" + b",".join([record.image for record in records]) + b"]")
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
+        return [record.image if isinstance(record.image, PlainImage) else None for record in records]
+
+
+def _plain_image(raw: msgspec.Raw) -> PlainImage | None:
+    try:
+        return _images.decode(b"[" + bytes(raw) + b"]")[0]
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return [None] * len(records)
+        return None
 
 
 def _number(value: Any) -> int | float | None:

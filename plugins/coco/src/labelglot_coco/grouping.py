@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from labelglot_coco.annotation import BoxedFields
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -73,10 +75,11 @@ def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
 Spread = Callable[[Callable[[range], "Columns"], Sequence[range]], "list[Columns]"]
 
 
-def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str], spread: Spread, processes: int) -> Grouped | None:
+def group(annotations: Sequence[Any], images: Sequence[int | str], spread: Spread, processes: int) -> Grouped | None:
     """The annotations of each image, by its id. ``None`` if anything needs a closer look.
 
-    That is: an id that is missing, given twice or no whole number, or an image that is not listed. ``spread``: see
+    That is: an id that is missing, given twice or no whole number, or an image that is not listed. ``annotations``: all
+    encoded, or all decoded as :class:`~labelglot_coco.annotation.BoxedFields`. ``spread``: see
     :meth:`labelglot.formats.base.ReadContext.spread`.
     """
     if not all(type(id_) is int for id_ in images):
@@ -94,8 +97,9 @@ def group(annotations: Sequence[msgspec.Raw], images: Sequence[int | str], sprea
     ranges = [range(number * i // pieces, number * (i + 1) // pieces) for i in range(pieces)]
     try:
         listed = np.fromiter(images, np.int64, len(images))
-        found = spread(partial(_columns, annotations), ranges)
-    except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError):
+        decoded = isinstance(annotations[0], BoxedFields)
+        found = [_columns_of(annotations)] if decoded else spread(partial(_columns, annotations), ranges)
+    except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     plain = all(each.plain for each in found)
     named, ids, categories, crowds = (
@@ -152,11 +156,12 @@ def _first(numbers: npt.NDArray[Any]) -> list[int]:
     return [int(id_) for id_ in used[np.argsort(places)]]
 
 
-def _group_few(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:
+def _group_few(annotations: Sequence[Any], images: Sequence[int | str]) -> Grouped | None:
     try:
         array("q", images)  # type: ignore[type-var]
-        found = _columns(annotations, range(len(annotations)))
-    except (OverflowError, msgspec.MsgspecError, UnicodeDecodeError):
+        decoded = isinstance(annotations[0], BoxedFields)
+        found = _columns_of(annotations) if decoded else _columns(annotations, range(len(annotations)))
+    except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     named, ids, categories, crowds, _ = found
     members: dict[int | str, array[int]] = {id_: array("I") for id_ in images}
@@ -182,6 +187,13 @@ class Columns(NamedTuple):
     categories: array[int]
     crowds: array[int]
     plain: bool
+
+
+def _columns_of(annotations: Sequence[BoxedFields]) -> Columns:
+    """The columns of decoded annotations. Raises TypeError if an id is no whole number."""
+    crowds = [0 if a.iscrowd is msgspec.UNSET else a.iscrowd for a in annotations]
+    images, ids, categories = ([getattr(a, name) for a in annotations] for name in ("image_id", "id", "category_id"))
+    return Columns(array("q", images), array("q", ids), array("q", categories), array("q", crowds), True)
 
 
 def _columns(annotations: Sequence[msgspec.Raw], places: range) -> Columns:

@@ -18,13 +18,14 @@ from labelglot.plugin import IndexEntry, Label, ReadContext, Report
 from labelglot.storage.paths import are_plain
 from labelglot.wire import json
 
-from labelglot_coco.annotation import classes_of
+from labelglot_coco.annotation import BoxedFields, classes_of
 from labelglot_coco.grouping import BATCH, Grouped, group, joined
 from labelglot_coco.records import (
     Image,
     Key,
     Opened,
     Part,
+    PlainImage,
     Record,
     dangling,
     given_twice,
@@ -36,12 +37,19 @@ from labelglot_coco.records import (
 )
 
 
+class Unplain(Exception):
+    """A document has to be taken apart again, because a closer look at its annotations is needed."""
+
+
 class Document(NamedTuple):
-    """A document taken apart: its fields still encoded but for the two long lists, ``None`` for one that is not there."""
+    """A document taken apart: its fields still encoded but for the two long lists, ``None`` for one that is not there.
+
+    The items of these are encoded, too, or plain ones of which nobody wants to know more (see :func:`take_boxes`).
+    """
 
     fields: dict[str, msgspec.Raw]
-    images: list[msgspec.Raw] | None
-    annotations: list[msgspec.Raw] | None
+    images: list[msgspec.Raw] | list[PlainImage] | None
+    annotations: list[msgspec.Raw] | list[BoxedFields] | None
 
 
 class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -65,9 +73,34 @@ def take_apart(data: bytes, path: str) -> Document:
             json.load_parts(top[name], f"{path}#{name}") if name in top else None for name in ("images", "annotations")
         )
         return Document(top, images, annotations)
-    fields = {name: raw for name in ("info", "licenses", "categories") if len(memoryview(raw := getattr(found, name)))}
     lists = (None if each is msgspec.UNSET else each for each in (found.images, found.annotations))
-    return Document(fields, *lists)
+    return Document(_fields(found), *lists)
+
+
+class _Boxes(_Usual, forbid_unknown_fields=True, gc=False):
+    images: list[PlainImage] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+    annotations: list[BoxedFields] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+
+
+_boxes = msgspec.json.Decoder(_Boxes)
+
+
+def take_boxes(data: bytes) -> Document | None:
+    """:func:`take_apart` where all that is wanted of objects is class, box and id; ``None`` if some are not so plain.
+
+    Nothing is decoded twice, and the text of the document is not needed any more.
+    """
+    try:
+        found = _boxes.decode(json.unmark(data))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if found.images is msgspec.UNSET or found.annotations is msgspec.UNSET:
+        return None
+    return Document({name: raw.copy() for name, raw in _fields(found).items()}, found.images, found.annotations)  # type: ignore[arg-type]
+
+
+def _fields(found: _Usual) -> dict[str, msgspec.Raw]:
+    return {name: raw for name in ("info", "licenses", "categories") if len(memoryview(raw := getattr(found, name)))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +109,12 @@ class Listing:
 
     document: int
     split: str | None
-    images: Sequence[msgspec.Raw]
+    images: Sequence[msgspec.Raw] | Sequence[PlainImage]
     names: Sequence[str]
     paths: Sequence[str]
     ids: Sequence[int | str]
     sizes: Sequence[tuple[int, int] | None]
-    annotations: Sequence[msgspec.Raw]
+    annotations: Sequence[msgspec.Raw] | Sequence[BoxedFields]
     order: array[int]
     starts: array[int]
     highest: Sequence[int]
@@ -137,12 +170,17 @@ class Listed(Sequence[Record]):
 def list_images(
     parts: Document, path: str, split: str | None, labels: Sequence[Label], number: int, context: ReadContext
 ) -> tuple[Listing, Opened]:
-    """The images of the ``number``-th document, with the annotations that name them."""
+    """The images of the ``number``-th document, with the annotations that name them.
+
+    Raises :class:`Unplain` if annotations were decoded that need a closer look.
+    """
     report = context.report
-    raws = parts.images or []
-    images = json.load_listed(raws, Image, f"{path}#images", report, "coco.image")
+    raws: Sequence[Any] = parts.images or []
+    images: Sequence[Image | PlainImage | None] = raws
+    if not raws or not isinstance(raws[0], PlainImage):
+        images = json.load_listed(raws, Image, f"{path}#images", report, "coco.image")
     places = _usable(images, path, report)
-    chosen: list[Image] = [images[place] for place in places]  # type: ignore[misc]
+    chosen: list[Image | PlainImage] = [images[place] for place in places]  # type: ignore[misc]
     ids: list[int | str] = [image.id for image in chosen]  # type: ignore[misc]
     names: list[str] = [image.name for image in chosen]  # type: ignore[misc]
     found, repeated = _annotations(parts.annotations, ids, path, context)
@@ -157,13 +195,15 @@ def list_images(
     )  # fmt: skip
 
 
-def _usable(images: Sequence[Image | None], path: str, report: Report) -> Sequence[int]:
+def _usable(images: Sequence[Image | PlainImage | None], path: str, report: Report) -> Sequence[int]:
     """Places of the images that have an id, which no earlier one has, and a name."""
     if (
         all(image is not None and image.file_name and image.id is not None for image in images)
         and len({image.id for image in images}) == len(images)  # type: ignore[union-attr]
     ):
         return range(len(images))
+    if isinstance(images[0], PlainImage):
+        raise Unplain
     order: dict[int | str, int] = {}
     for position, image in enumerate(images):
         if image is None:
@@ -193,11 +233,15 @@ def _paths(names: list[str], places: Sequence[int], path: str, report: Report) -
 
 
 def _annotations(
-    annotations: Sequence[msgspec.Raw] | None, ids: Sequence[int | str], path: str, context: ReadContext
+    annotations: Sequence[Any] | None, ids: Sequence[int | str], path: str, context: ReadContext
 ) -> tuple[Grouped, set[int]]:
     """The annotations of each image, and the places of those whose id an earlier one has."""
     plain = group(annotations or (), ids, context.spread, context.processes)
-    return (plain, set()) if plain is not None else _group_closely(annotations or (), ids, path, context.report)
+    if plain is not None:
+        return plain, set()
+    if annotations and isinstance(annotations[0], BoxedFields):
+        raise Unplain
+    return _group_closely(annotations or (), ids, path, context.report)
 
 
 def _group_closely(
@@ -259,4 +303,4 @@ def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
     return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
 
 
-__all__ = ["Document", "Listed", "Listing", "list_images", "merged", "take_apart"]
+__all__ = ["Document", "Listed", "Listing", "Unplain", "list_images", "merged", "take_apart", "take_boxes"]

@@ -28,6 +28,7 @@ BARE = 16
 class Lvis(Coco):
     """LVIS instances with federated annotation."""
 
+    reads_plain: ClassVar[bool] = False
     id = ID
     name = "LVIS JSON"
     aliases: ClassVar[tuple[str, ...]] = ("lvis-v1",)

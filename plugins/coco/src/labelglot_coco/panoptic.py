@@ -75,6 +75,7 @@ _FIELDS = ("category_id", "area", "bbox", "iscrowd", "score", "attributes")
 class CocoPanoptic(Coco):
     """COCO panoptic segmentation."""
 
+    reads_plain: ClassVar[bool] = False
     takes_encoded: ClassVar[frozenset[str]] = frozenset()
     id = ID
     name = "COCO panoptic JSON and PNG"

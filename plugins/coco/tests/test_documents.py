@@ -1,4 +1,6 @@
-"""Documents larger than memory are read as small ones are: the same samples in the same order, the same problems."""
+"""Generated documents. Those larger than memory are read as small ones are; what a target does not want is not decoded, and
+what it writes as it was is handed on, and nobody can tell that from the result.
+"""
 
 import json
 import multiprocessing
@@ -15,12 +17,18 @@ import labelglot as lg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from labelglot.engine.convert import _read
 from labelglot.errors import LabelglotError
+from labelglot.formats import base
+from labelglot.formats.registry import default_registry
+from labelglot.holds import Holds
+from labelglot.plugin import LabelHolds
+from labelglot.projection.project import project
 from labelglot.report import Report
-from labelglot.storage import MemorySource
+from labelglot.storage import MemorySource, MemoryTarget
 from labelglot.testing.mutation import mutations
 from labelglot.wire import json_large
-from labelglot_coco import grouping
+from labelglot_coco import Coco, grouping
 
 DATA = Path(__file__).parent / "data"
 
@@ -207,3 +215,60 @@ def test_memory_does_not_grow_with_the_document(tmp_path):
         peaks.append(int(done.stdout))
     assert path.stat().st_size > 90 << 20
     assert peaks[1] < peaks[0] + 40, "64 annotations of an image are 2 MB of text and 12 MB as numbers"
+
+
+BOXES = Holds(geometry=(frozenset({"box"}),), labels=LabelHolds(ids="int"), ids="int")
+
+
+def reduced(source, wanted):
+    """What a target with boxes gets, what is lost on the way, and what was wrong (but for how it was spelled)."""
+    report = Report(1000)
+    try:
+        dataset = _read(source, default_registry().get("coco"), None, None, default_registry(), report, wanted)
+    except LabelglotError as error:
+        return type(error).__name__, str(error)
+    samples = list(dataset.read(report))
+    problems = [p._replace(raw=None) for _, found in report.to_state().problems.values() for p in found if p.code != "coco.polygon"]
+    return dataset.labels, dataset.info, [project(sample, BOXES) for sample in samples], list(dataset.index()), problems
+
+
+@SLOW
+@given(TEXTS, st.booleans())
+def test_boxes_alone(text, plain):
+    source = MemorySource({"instances_train.json": text})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Coco, "reads_plain", plain)
+        assert shown(reduced(source, BOXES)) == shown(reduced(source, None))
+
+
+@SLOW
+@given(TEXTS)
+def test_outlines_are_handed_on(text):
+    source = MemorySource({"instances_train.json": text})
+    written = []
+    for compared in (-1, 1 << 30):
+        target = MemoryTarget()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(base, "COMPARED", compared)
+            try:
+                lg.convert(source, target, to="coco", format="coco", verify=False)
+            except LabelglotError as error:
+                written.append(str(error))
+                continue
+        found = lg.read(MemorySource(target.content), format="coco")
+        written.append((found.labels, found.info, list(found)))
+    assert shown(written[0]) == shown(written[1])
+
+
+def test_the_text_of_a_polygon_stays(monkeypatch):
+    document = b"""{"images": [{"id": 1, "file_name": "a.jpg", "width": 90, "height": 90}], "categories": [{"id": 1, "name": "a"}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2.50, 8, 5], "area": 20, "iscrowd": 0,
+                     "segmentation": [[1, 2.50, 9.0, 2.5, 9e0, 7.5]]}]}"""
+    monkeypatch.setattr(base, "COMPARED", 0)
+    target = MemoryTarget()
+    report = lg.convert(MemorySource({"instances_val.json": document}), target, to="coco", format="coco", verify=False).report
+    written = target.content["annotations/instances_val.json"]
+    assert b"[[1, 2.50, 9.0, 2.5, 9e0, 7.5]]" in written and b'"bbox":[1.0,2.5,8.0,5.0],"area":20' in written
+    assert not report.losses() and not report.problems()
+    before, after = (list(lg.read(MemorySource(files), format="coco")) for files in ({"instances_val.json": document}, target.content))
+    assert before == after

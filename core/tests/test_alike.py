@@ -1,0 +1,89 @@
+"""Many things looked at together come out as each of them alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from labelglot.holds import Holds
+from labelglot.plugin import Annotation, Keypoints, LabelHolds, Mask, Naming, Polygon, RotatedBox, Sample
+from labelglot.projection import alike, naming
+from labelglot.projection.losses import LossList
+from labelglot.projection.naming import Entry, plan_names
+from labelglot.projection.objects import outline
+from labelglot.projection.project import NO_PLAN, SampleReducer
+
+SQUARE = Polygon.of((1.0, 1.0, 5.0, 1.0, 5.0, 5.0, 1.0, 5.0))
+SHAPES = st.sampled_from([
+    None, None, SQUARE, SQUARE, Polygon.of((0.0, 0.0, 9.0, 0.0, 9.0, 9.0)), Polygon.of(SQUARE.parts[0][0], SQUARE.parts[0][0]),
+    Polygon(parts=()), Mask(width=4, height=4, rle="04"), RotatedBox(corners=(0.0, 0.0, 2.0, 0.0, 2.0, 1.0, 0.0, 1.0)),
+])  # fmt: skip
+OBJECTS = st.builds(
+    Annotation,
+    label=st.sampled_from(["a", "a", "b", None]), box=st.sampled_from([(1.0, 1.0, 5.0, 5.0), (1.0, 1.0, 5.0, 6.0), None]),
+    shape=SHAPES, id=st.sampled_from([1, 2, "x", None]), score=st.sampled_from([None, None, None, 0.5]),
+    attributes=st.sampled_from([{}, {}, {"crowd": True}, {"crowd": 1}, {"size": "large"}]),
+    extra=st.sampled_from([{}, {"coco": {"area": 1}}, {"coco": {"area": 2}}, {"voc": 1}]),
+    keypoints=st.sampled_from([None, None, None, Keypoints(points=(1.0, 1.0))]),
+)  # fmt: skip
+ROWS = st.one_of(st.lists(OBJECTS, min_size=2, max_size=6), OBJECTS.flatmap(lambda a: st.lists(st.just(a), min_size=2, max_size=6)))
+SLOTS = st.sampled_from([
+    (frozenset({"box"}),), (frozenset({"box"}), frozenset({"polygon", "mask"})), (frozenset({"box", "polygon", "mask", "rotated_box"}),),
+    (frozenset({"polygon"}),),
+])  # fmt: skip
+
+
+@given(ROWS)
+def test_what_does_not_deviate_has_the_same_outline(objects):
+    found = alike.deviating(objects)
+    if found is not None:
+        assert len({outline(a) for i, a in enumerate(objects) if i not in found}) == 1
+        assert outline(objects[0]) is not None and 0 not in found
+
+
+@given(st.lists(ROWS, min_size=1, max_size=4), SLOTS, st.sampled_from(["none", "int", "str"]), st.booleans())
+def test_what_is_foreseen_happens(rows, slots, ids, required):
+    holds = Holds(geometry=slots, labels=LabelHolds(), ids=ids, ids_required=required and ids != "none")
+    samples = [Sample(path=f"{i}.png", size=(9, 9), annotations=tuple(row)) for i, row in enumerate(rows)]
+    together = SampleReducer(holds, NO_PLAN).foresee(samples)
+    for ordinal, (sample, foreseen) in enumerate(zip(samples, together, strict=True)):
+        results = []
+        for known in (None, foreseen):
+            losses = LossList(sample.key)
+            results.append((SampleReducer(holds, NO_PLAN).reduce(sample, ordinal, 7, losses, known), losses.losses))
+        assert results[0][0] == results[1][0]
+        assert sorted(map(repr, results[0][1])) == sorted(map(repr, results[1][1]))
+
+
+@given(st.lists(st.tuples(st.sampled_from([(1.0, 1.0, 5.0, 5.0), (1.0, 1.0, 5.0, 5.0 + 1e-8), (1.0, 2.0, 5.0, 5.0)]), SHAPES.filter(lambda s: (s is not None and not isinstance(s, Polygon)) or bool(s and s.parts))), min_size=1, max_size=8))
+def test_boxes_follow_from_shapes(pairs):
+    boxes, shapes = zip(*pairs, strict=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alike, "MANY", 1)
+        assert alike.follow(boxes, shapes) == [alike.follows(box, shape) for box, shape in pairs]
+
+
+@given(st.sets(st.integers(0, 11)), st.lists(st.integers(0, 4), max_size=6))
+def test_without(numbers, lengths):
+    starts = [sum(lengths[:i]) for i in range(len(lengths))]
+    expected = [not numbers & set(range(start, start + length)) for start, length in zip(starts, lengths, strict=True)]
+    assert alike.without(numbers, lengths) == expected
+
+
+PATHS = st.sampled_from(["a.jpg", "A.jpg", "b.jpg", "b.png", "c.d.jpg", "x/a.jpg", "../a.jpg", "e f.jpg", "g", "h.txt", "a.jpg\nb.jpg", "é.jpg"])
+ENTRIES = st.lists(
+    st.builds(
+        Entry, key=st.uuids().map(str), path=PATHS, splits=st.sampled_from([(), ("train",), ("val",), ("other",)]),
+        id=st.sampled_from([None, 1, 2, 3, "4"]), label=st.none(),
+    ), max_size=4,
+)  # fmt: skip
+
+
+@given(
+    ENTRIES, st.sampled_from(["none", "any"]), st.sampled_from(["none", "int", "str", "any"]),
+    st.sampled_from([Naming(), Naming(scope="split", unique="stem", suffix=False), Naming(folders=False), Naming(pattern=r"[a-z.]+")]),
+)  # fmt: skip
+def test_usual_names_are_planned_as_others_are(entries, splits, ids, rules):
+    holds = Holds(splits=splits, sample_ids=ids, naming=rules)
+    usual = plan_names(entries, holds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(naming, "_plan_usual", lambda entries, holds: None)
+        assert plan_names(entries, holds) == usual

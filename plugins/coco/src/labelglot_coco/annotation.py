@@ -8,6 +8,7 @@ fields, how a mask was spelled) rides in ``extra["coco"]``.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
@@ -75,11 +76,6 @@ class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
     """The same, with an outline that nobody asks for. Holds nothing of the document."""
 
     segmentation: Outline | dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
-
-    @property
-    def outlined(self) -> bool:
-        """Whether there is a polygon."""
-        return type(self.segmentation) is Outline and self.segmentation.first is not msgspec.UNSET
 
 
 class KeptFields(PlainFields, forbid_unknown_fields=True, gc=False):
@@ -154,7 +150,7 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if outlines == "noted" and not extras:
-        return noted(found, keys)
+        return _noted(found, keys)
     made: list[Annotation | None] = []
     for item in found:
         x, y, w, h = item.bbox
@@ -170,7 +166,7 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
             if type(segmentation) is dict:
                 made.append(None)
                 continue
-            shape = UNREAD if item.outlined else None
+            shape = UNREAD if mark_of(item) == OUTLINED else None
         elif segmentation:
             if type(segmentation) is dict or not _are_rings(segmentation):
                 made.append(None)
@@ -191,29 +187,65 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     return made
 
 
-def noted(found: Sequence[BoxedFields], keys: Mapping[int | str, str]) -> list[Annotation | None]:
-    """Objects of which nothing but class, box and id is wanted, with marks for what else they have; ``None`` for each that
-    :func:`decode_noted` has to look at.
-    """
+def _noted(found: Sequence[BoxedFields], keys: Mapping[int | str, str]) -> list[Annotation | None]:
+    """Objects of which nothing but class, box and id is wanted, with marks for what else they have."""
     label_of = keys.get
     return [
         Annotation(
-            label=label, box=(x, y, x + w, y + h), id=item.id, extra=_SOMETHING,
-            shape=None if item.segmentation is UNSET or item.segmentation.first is UNSET else UNREAD,  # type: ignore[union-attr]
+            label=label, box=(x, y, x + w, y + h), shape=UNREAD if mark else None, id=item.id, extra=_SOMETHING
         )
-        if (label := label_of(item.category_id)) is not None
-        and type(item.segmentation) is not dict and item.area is not UNSET and item.iscrowd in _CALM
+        if (mark := mark_of(item)) is not ODD
+        and (label := label_of(item.category_id)) is not None
         and 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
         else None
         for item in found for x, y, w, h in (item.bbox,)
     ]  # fmt: skip
 
 
-def decode_noted(item: BoxedFields, classes: Classes, keep_id: bool, place: str, report: Report, key: str) -> Annotation | Tag:
-    """:func:`decode` of an annotation whose polygon was not read."""
-    plain = msgspec.structs.replace(item, segmentation=UNSET) if item.outlined else item
-    made = decode(msgspec.json.encode(plain), classes, False, keep_id, place, report, key)
-    return made.replace(shape=UNREAD) if item.outlined and isinstance(made, Annotation) else made
+BARE, OUTLINED, ODD = 0, 1, 2
+"""What else there is about an object of which class, box and id are known: nothing, a polygon, or what :func:`decode` has
+to look at.
+"""
+
+
+def mark_of(item: BoxedFields) -> int:
+    """What else there is about an object."""
+    outline = item.segmentation
+    if type(outline) is dict or item.area is UNSET or item.iscrowd not in _CALM:
+        return ODD
+    return BARE if outline is UNSET or outline.first is UNSET else OUTLINED  # type: ignore[union-attr]
+
+
+class Boxes(NamedTuple):
+    """Class, box and id of annotations, column by column: all that is wanted of them.
+
+    ``corners``: x, y, width, height of each, one after the other. ``marks``: of each. ``odd``: by their position in the
+    document the text of those that need a closer look.
+    """
+
+    ids: array[int]
+    categories: array[int]
+    corners: array[float]
+    marks: bytes
+    odd: Mapping[int, bytes]
+
+    def part(self, start: int, stop: int) -> Boxes:
+        """Some of them."""
+        return Boxes(
+            self.ids[start:stop], self.categories[start:stop], self.corners[4 * start : 4 * stop], self.marks[start:stop], self.odd
+        )
+
+    def objects(self, keys: Mapping[int | str, str]) -> list[Annotation | None]:
+        """The objects, ``None`` for each that needs a closer look."""
+        numbers = iter(self.corners)
+        return [
+            None if mark == ODD else Annotation(
+                label=keys[category], box=(x, y, x + w, y + h), shape=UNREAD if mark else None, id=id_, extra=_SOMETHING
+            )
+            for category, id_, mark, x, y, w, h in zip(
+                self.categories, self.ids, self.marks, numbers, numbers, numbers, numbers, strict=True
+            )
+        ]  # fmt: skip
 
 
 _CALM = (0, UNSET)

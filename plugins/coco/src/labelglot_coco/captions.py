@@ -153,7 +153,7 @@ class _Decoder(Decoder):
             found = json.load_item(raw, _Caption, place, report, f"{ID}.annotation")
             if found is None:
                 continue
-            values: dict[str, Any] = json.load(bytes(raw), place)
+            values: dict[str, Any] = json.load(bytes(raw), place)  # type: ignore[arg-type]
             extra = json.rest(values, _FIELDS)
             if document.numbered:
                 extra.pop("id", None)

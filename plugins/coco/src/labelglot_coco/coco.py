@@ -47,7 +47,7 @@ from pydantic import Field
 
 from labelglot_coco.annotation import BOUND, OWNER, classes_of, encode, encode_plain
 from labelglot_coco.decoder import Decoder
-from labelglot_coco.held import Document, Listed, Listing, Unplain, list_images, merged, take_apart, take_boxes
+from labelglot_coco.held import Listed, Listing, list_images, merged, take_apart
 from labelglot_coco.info import encode_head, read_info
 from labelglot_coco.layout import Kind, documents, heads, image_folders, in_fractions, kind_of
 from labelglot_coco.records import Opened, Record
@@ -194,9 +194,15 @@ class Coco(Format):
         listings: list[Listing] = []
         tables: list[Sequence[Label]] = []
         info: Info | None = None
+        only_boxes = self.reads_plain and not (context.wants_outlines() or context.wants_extra(self.owner))
+        only_boxes = only_boxes and not context.options.drop_unused_roots
         for path, split in listed:
             try:
-                parts, labels, listing, document = self._open(path, split, len(opened), context)
+                parts = take_apart(context.source.read(path), path)
+                if parts.images is None and parts.annotations is None:
+                    raise LabelglotError("it has neither images nor annotations", path)
+                labels = self._labels(parts.fields.get("categories"), path, context.report)
+                listing, document = list_images(parts, path, split, classes_of(labels), len(opened), context, only_boxes)
             except LabelglotError as error:
                 _unreadable(error, path, context.report)
                 continue
@@ -204,6 +210,7 @@ class Coco(Format):
             listings.append(listing)
             tables.append(labels)
             info = info or self._info(parts.fields, path)
+            del parts
         if not opened:
             raise LabelglotError("no COCO document in it can be read", context.source.where)
         context.reserve(
@@ -224,29 +231,6 @@ class Coco(Format):
         table = self._table(merge_labels(tables), records, context)
         decoder = self._decoder(context, opened, _repeated(name for listing in listings for name in listing.names), len(records))
         return Dataset(Records(records, decoder, _Entries(self, entries), overview), table, info)
-
-    def _open(
-        self, path: str, split: str | None, number: int, context: ReadContext
-    ) -> tuple[Document, tuple[Label, ...], Listing, Opened]:
-        """A document that is held in memory, with its classes and images."""
-        data = context.source.read(path)
-        only_boxes = self.reads_plain and not (context.wants_outlines() or context.wants_extra(self.owner))
-        parts = take_boxes(data) if only_boxes and not context.options.drop_unused_roots else None
-        if parts is not None:
-            del data
-            quiet = Report()
-            try:
-                labels = self._labels(parts.fields.get("categories"), path, quiet)
-                listing, document = list_images(parts, path, split, labels, number, context)
-                context.report.merge(quiet)
-                return parts, labels, listing, document
-            except Unplain:
-                data = context.source.read(path)
-        parts = take_apart(data, path)
-        if parts.images is None and parts.annotations is None:
-            raise LabelglotError("it has neither images nor annotations", path)
-        labels = self._labels(parts.fields.get("categories"), path, context.report)
-        return parts, labels, *list_images(parts, path, split, labels, number, context)
 
     def _overview(self, opened: Sequence[Opened]) -> Overview | None:
         """What is known of all annotations without decoding them."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -11,9 +12,9 @@ from labelglot.images import SourceImage
 from labelglot.plugin import Annotation, ReadContext, Report, Sample, Tag, in_pixels, under
 from labelglot.wire import json
 
-from labelglot_coco.annotation import BoxedFields, Misfit, Outlines, decode, decode_noted, decode_plain, noted
+from labelglot_coco.annotation import Boxes, Misfit, Outlines, decode, decode_plain
 from labelglot_coco.layout import image_folders
-from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of
+from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of, plain_images
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
 
@@ -52,7 +53,7 @@ class Decoder:
         texts: list[bytes] = []
         size = 0
         for record in records:
-            mine = [b",".join(part.annotations) if _encoded(part) else b"" for part in record.parts]
+            mine = [b"" if isinstance(part.annotations, Boxes) else b",".join(part.annotations) for part in record.parts]
             batch.append(record)
             texts += mine
             size += sum(map(len, mine))
@@ -72,28 +73,22 @@ class Decoder:
         ``texts``: the annotations of each part with commas between them, where they are encoded.
         """
         made: list[Annotation | None] | None = None
-        filled = [part for part in parts if part.annotations]
+        filled = [part for part, text in zip(parts, texts, strict=True) if text]
         if len({part.document for part in filled}) == 1:
-            if _encoded(filled[0]):
-                made = self._plain(b",".join(filter(None, texts)), filled[0].document)
-            else:
-                made = noted([each for part in filled for each in part.annotations], self._keys(filled[0].document))
+            made = self._plain(b",".join(filter(None, texts)), filled[0].document)
         start = 0
         for part, text in zip(parts, texts, strict=True):
-            number = len(part.annotations)
-            if made is not None:
-                yield made[start : start + number]
-                start += number
-            elif _encoded(part):
-                yield self._plain(text, part.document) or [None] * number
+            if isinstance(part.annotations, Boxes):
+                yield part.annotations.objects(self.opened[part.document].classes.keys)
+            elif made is None:
+                yield self._plain(text, part.document) or [None] * len(part.annotations)
             else:
-                yield noted(part.annotations, self._keys(part.document))
+                stop = start + len(part.annotations)
+                yield made[start:stop]
+                start = stop
 
     def _plain(self, text: bytes, document: int) -> list[Annotation | None] | None:
-        return decode_plain(text, self._keys(document), self.outlines, self.extras)
-
-    def _keys(self, document: int) -> Mapping[int | str, str]:
-        return self.opened[document].classes.keys
+        return decode_plain(text, self.opened[document].classes.keys, self.outlines, self.extras)
 
     def sample(
         self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
@@ -110,7 +105,7 @@ class Decoder:
         if image is not None:
             id_, size, uri, extra = image.id, (image.width, image.height), None, image.usual()
         else:
-            values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")
+            values: dict[str, Any] = json.load(bytes(record.image), f"{document.path}#images")  # type: ignore[arg-type]
             id_, uri = values["id"], values.get("uri")
             extra = {name: value for name, value in values.items() if name not in _IMAGE}
             size = image_size_of(Image(width=_number(values.get("width")), height=_number(values.get("height"))))
@@ -139,21 +134,22 @@ class Decoder:
         if not document.repeated and all(plain):
             annotations += plain  # type: ignore[arg-type]
             return
-        for raw, position, quick in zip(part.annotations, part.places, plain, strict=True):
+        raws: Sequence[msgspec.Raw | bytes]
+        if isinstance(part.annotations, Boxes):
+            raws = [part.annotations.odd.get(position, b"") for position in part.places]
+        else:
+            raws = part.annotations
+        for raw, position, quick in zip(raws, part.places, plain, strict=True):
             if quick is not None and not (document.repeated and position in document.repeated):
                 annotations.append(quick)
                 continue
             place = f"{document.path}#annotations[{position}]"
             try:
                 keep = position not in document.repeated
-                if isinstance(raw, BoxedFields):
-                    made = decode_noted(raw, document.classes, keep, place, report, key)
-                else:
-                    made = decode(raw, document.classes, self.keypoints, keep, place, report, key)
+                made = decode(raw, document.classes, self.keypoints, keep, place, report, key)
             except LabelglotError as error:
                 code = error.code if isinstance(error, Misfit) else "coco.annotation"
-                text = json.dump(raw) if isinstance(raw, BoxedFields) else bytes(raw)
-                shown = text[:200].decode("utf-8", "replace")
+                shown = bytes(raw)[:200].decode("utf-8", "replace")
                 report.problem(code, error.message, place, severity="error", key=key, raw=shown, action="skipped")
                 continue
             if isinstance(made, Tag):
@@ -174,29 +170,17 @@ class Decoder:
         return self.context.place(name, document.path.rpartition("/")[0], folders).image
 
 
-_images = msgspec.json.Decoder(list[PlainImage])
-
-
-def _encoded(part: Part) -> bool:
-    """Whether the annotations are encoded, if there are any."""
-    return not part.annotations or type(part.annotations[0]) is msgspec.Raw
-
-
 def _plain_images(records: Sequence[Record]) -> Sequence[PlainImage | None]:
-    """The images of records; ``None`` for all of them unless all are plain, since those of one document are alike."""
-    if records and isinstance(records[0].image, PlainImage):
-        return [record.image if isinstance(record.image, PlainImage) else _plain_image(record.image) for record in records]
+    """The images of records; ``None`` for all that are encoded unless all of these are plain, since those of one document
+    are alike.
+    """
+    raws = [record.image for record in records if not isinstance(record.image, PlainImage)]
+    found: Iterator[PlainImage | None]
     try:
-        return _images.decode(b"[" + b",".join([record.image for record in records]) + b"]")
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError):
-        return [record.image if isinstance(record.image, PlainImage) else None for record in records]
-
-
-def _plain_image(raw: msgspec.Raw) -> PlainImage | None:
-    try:
-        return _images.decode(b"[" + bytes(raw) + b"]")[0]
+        found = iter(plain_images(raws))
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+        found = repeat(None)
+    return [record.image if isinstance(record.image, PlainImage) else next(found) for record in records]
 
 
 def _number(value: Any) -> int | float | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from labelglot_coco.annotation import BoxedFields
+from labelglot_coco.annotation import HUGE, ODD, BoxedFields, Boxes, mark_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -53,7 +54,8 @@ class Grouped(NamedTuple):
     and where the last one's end. ``highest``: for each image the highest id of an annotation, 0 if there is none.
     ``numbered``: the ids of all annotations are 1, 2, 3... in the order of the document. ``categories``: if every
     annotation has a category, a box, and nothing besides but an outline: the categories by first appearance in the order
-    of images, each with whether any of its objects is a crowd.
+    of images, each with whether any of its objects is a crowd. ``boxes``: what is wanted of the annotations, in the order of
+    images, if that is all.
     """
 
     order: array[int]
@@ -61,6 +63,7 @@ class Grouped(NamedTuple):
     highest: list[int]
     numbered: bool
     categories: dict[int, bool] | None
+    boxes: Boxes | None = None
 
 
 def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
@@ -75,12 +78,13 @@ def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
 Spread = Callable[[Callable[[range], "Columns"], Sequence[range]], "list[Columns]"]
 
 
-def group(annotations: Sequence[Any], images: Sequence[int | str], spread: Spread, processes: int) -> Grouped | None:
+def group(
+    annotations: Sequence[msgspec.Raw], images: Sequence[int | str], spread: Spread, processes: int, only_boxes: bool = False
+) -> Grouped | None:
     """The annotations of each image, by its id. ``None`` if anything needs a closer look.
 
-    That is: an id that is missing, given twice or no whole number, or an image that is not listed. ``annotations``: all
-    encoded, or all decoded as :class:`~labelglot_coco.annotation.BoxedFields`. ``spread``: see
-    :meth:`labelglot.formats.base.ReadContext.spread`.
+    That is: an id that is missing, given twice or no whole number, or an image that is not listed. ``spread``: see
+    :meth:`labelglot.formats.base.ReadContext.spread`. ``only_boxes``: of the annotations nothing but class, box and id is wanted.
     """
     if not all(type(id_) is int for id_ in images):
         return None
@@ -97,16 +101,15 @@ def group(annotations: Sequence[Any], images: Sequence[int | str], spread: Sprea
     ranges = [range(number * i // pieces, number * (i + 1) // pieces) for i in range(pieces)]
     try:
         listed = np.fromiter(images, np.int64, len(images))
-        decoded = isinstance(annotations[0], BoxedFields)
-        found = [_columns_of(annotations)] if decoded else spread(partial(_columns, annotations), ranges)
+        found = spread(partial(_columns, annotations, only_boxes), ranges)
     except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
     plain = all(each.plain for each in found)
-    named, ids, categories, crowds = (
+    ids, categories = (
         np.concatenate([np.frombuffer(column, np.int64) for column in columns])
-        for columns in ([c.images for c in found], [c.ids for c in found], [c.categories for c in found], [c.crowds for c in found])
+        for columns in ([c.ids for c in found], [c.categories for c in found])
     )
-    image = _places(listed, named)
+    image = _places(listed, np.concatenate([np.frombuffer(c.images, np.int64) for c in found]))
     numbered = bool((ids == np.arange(1, number + 1)).all())
     if image is None or not (numbered or (np.diff(np.sort(ids)) > 0).all()):
         return None
@@ -118,9 +121,11 @@ def group(annotations: Sequence[Any], images: Sequence[int | str], spread: Sprea
     seen = None
     if plain:
         first = _first(categories[order])
+        crowds = np.frombuffer(b"".join([c.crowds for c in found]), np.uint8)
         crowded = set(categories[crowds != 0].tolist())
         seen = {id_: id_ in crowded for id_ in first}
-    return Grouped(array("I", order.tobytes()), array("I", starts.tobytes()), highest.tolist(), numbered, seen)
+    boxes = _boxes(found, ids, categories, order) if plain and only_boxes else None
+    return Grouped(array("I", order.tobytes()), array("I", starts.tobytes()), highest.tolist(), numbered, seen, boxes)
 
 
 FAR = 16
@@ -156,14 +161,13 @@ def _first(numbers: npt.NDArray[Any]) -> list[int]:
     return [int(id_) for id_ in used[np.argsort(places)]]
 
 
-def _group_few(annotations: Sequence[Any], images: Sequence[int | str]) -> Grouped | None:
+def _group_few(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:
     try:
         array("q", images)  # type: ignore[type-var]
-        decoded = isinstance(annotations[0], BoxedFields)
-        found = _columns_of(annotations) if decoded else _columns(annotations, range(len(annotations)))
+        found = _columns(annotations, False, range(len(annotations)))
     except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    named, ids, categories, crowds, _ = found
+    named, ids, categories, crowds, *_ = found
     members: dict[int | str, array[int]] = {id_: array("I") for id_ in images}
     if len(set(ids)) < len(ids) or not members.keys() >= set(named):
         return None
@@ -180,42 +184,60 @@ def _group_few(annotations: Sequence[Any], images: Sequence[int | str]) -> Group
 
 
 class Columns(NamedTuple):
-    """Image, id, category and crowd flag of annotations; the last two are only there if all of them are ``plain``."""
+    """Image, id, category and crowd flag of annotations; the last two are only there if all of them are ``plain``.
+
+    ``corners``, ``marks``: see :class:`~labelglot_coco.annotation.Boxes`; only there if they are wanted, and all are plain.
+    """
 
     images: array[int]
     ids: array[int]
     categories: array[int]
-    crowds: array[int]
+    crowds: bytes
     plain: bool
+    corners: array[float]
+    marks: bytes
 
 
-def _columns_of(annotations: Sequence[BoxedFields]) -> Columns:
-    """The columns of decoded annotations. Raises TypeError if an id is no whole number."""
-    crowds = [0 if a.iscrowd is msgspec.UNSET else a.iscrowd for a in annotations]
-    images, ids, categories = ([getattr(a, name) for a in annotations] for name in ("image_id", "id", "category_id"))
-    return Columns(array("q", images), array("q", ids), array("q", categories), array("q", crowds), True)
-
-
-def _columns(annotations: Sequence[msgspec.Raw], places: range) -> Columns:
+def _columns(annotations: Sequence[msgspec.Raw], only_boxes: bool, places: range) -> Columns:
     """The columns of the annotations at some places. Raises MsgspecError if one has no image or id that is a whole number."""
-    plain = msgspec.json.Decoder(list[Plain])
-    keys = msgspec.json.Decoder(list[Key])
-    images, ids, categories, crowds = array("q"), array("q"), array("q"), array("q")
+    plain: msgspec.json.Decoder[list[Any]] = _boxed if only_boxes else _plain
+    images, ids, categories, corners = array("q"), array("q"), array("q"), array("d")
+    crowds, marks = bytearray(), bytearray()
     usual = True
     for start in range(places.start, places.stop, BATCH):
         batch = b"[" + b",".join(annotations[start : min(start + BATCH, places.stop)]) + b"]"
         if usual:
             try:
                 items = plain.decode(batch)
-            except msgspec.MsgspecError:
+                categories.extend([item.category_id for item in items])
+            except (msgspec.MsgspecError, TypeError):
                 usual = False
             else:
                 images.extend([item.image_id for item in items])
                 ids.extend([item.id for item in items])
-                categories.extend([item.category_id for item in items])
-                crowds.extend([item.iscrowd for item in items])
+                crowds.extend([1 if item.iscrowd else 0 for item in items])
+                if only_boxes:
+                    corners.extend(chain.from_iterable([item.bbox for item in items]))
+                    marks.extend(map(mark_of, items))
                 continue
-        found = keys.decode(batch)
+        found = _keys.decode(batch)
         images.extend([item.image_id for item in found])
         ids.extend([item.id for item in found])
-    return Columns(images, ids, categories, crowds, usual)
+    return Columns(images, ids, categories, bytes(crowds), usual, corners, bytes(marks))
+
+
+_plain = msgspec.json.Decoder(list[Plain])
+_boxed = msgspec.json.Decoder(list[BoxedFields])
+_keys = msgspec.json.Decoder(list[Key])
+
+
+def _boxes(found: Sequence[Columns], ids: npt.NDArray[Any], categories: npt.NDArray[Any], order: npt.NDArray[Any]) -> Boxes:
+    """The columns in another order, with a mark on each box that is none."""
+    import numpy as np
+
+    corners = np.concatenate([np.frombuffer(c.corners, np.float64) for c in found]).reshape(-1, 4)[order]
+    marks = np.concatenate([np.frombuffer(c.marks, np.uint8) for c in found])[order]
+    sound = (corners[:, 2:] > 0).all(axis=1) & (np.abs(corners) < HUGE).all(axis=1)
+    marks[~sound] = ODD
+    own, classes = (array("q", column[order].tobytes()) for column in (ids, categories))
+    return Boxes(own, classes, array("d", corners.tobytes()), marks.tobytes(), {})

@@ -14,11 +14,11 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import msgspec
-from labelglot.plugin import IndexEntry, Label, ReadContext, Report
+from labelglot.plugin import IndexEntry, ReadContext, Report
 from labelglot.storage.paths import are_plain
 from labelglot.wire import json
 
-from labelglot_coco.annotation import BoxedFields, classes_of
+from labelglot_coco.annotation import ODD, Boxes, Classes
 from labelglot_coco.grouping import BATCH, Grouped, group, joined
 from labelglot_coco.records import (
     Image,
@@ -32,24 +32,18 @@ from labelglot_coco.records import (
     identity,
     image_size_of,
     incomplete,
+    plain_images,
     renumbered,
     unsafe,
 )
 
 
-class Unplain(Exception):
-    """A document has to be taken apart again, because a closer look at its annotations is needed."""
-
-
 class Document(NamedTuple):
-    """A document taken apart: its fields still encoded but for the two long lists, ``None`` for one that is not there.
-
-    The items of these are encoded, too, or plain ones of which nobody wants to know more (see :func:`take_boxes`).
-    """
+    """A document taken apart: its fields still encoded but for the two long lists, ``None`` for one that is not there."""
 
     fields: dict[str, msgspec.Raw]
-    images: list[msgspec.Raw] | list[PlainImage] | None
-    annotations: list[msgspec.Raw] | list[BoxedFields] | None
+    images: list[msgspec.Raw] | None
+    annotations: list[msgspec.Raw] | None
 
 
 class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -74,38 +68,16 @@ def take_apart(data: bytes, path: str) -> Document:
         )
         return Document(top, images, annotations)
     lists = (None if each is msgspec.UNSET else each for each in (found.images, found.annotations))
-    return Document(_fields(found), *lists)
-
-
-class _Boxes(_Usual, forbid_unknown_fields=True, gc=False):
-    images: list[PlainImage] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
-    annotations: list[BoxedFields] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
-
-
-_boxes = msgspec.json.Decoder(_Boxes)
-
-
-def take_boxes(data: bytes) -> Document | None:
-    """:func:`take_apart` where all that is wanted of objects is class, box and id; ``None`` if some are not so plain.
-
-    Nothing is decoded twice, and the text of the document is not needed any more.
-    """
-    try:
-        found = _boxes.decode(json.unmark(data))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if found.images is msgspec.UNSET or found.annotations is msgspec.UNSET:
-        return None
-    return Document({name: raw.copy() for name, raw in _fields(found).items()}, found.images, found.annotations)  # type: ignore[arg-type]
-
-
-def _fields(found: _Usual) -> dict[str, msgspec.Raw]:
-    return {name: raw for name in ("info", "licenses", "categories") if len(memoryview(raw := getattr(found, name)))}
+    fields = {name: raw for name in ("info", "licenses", "categories") if len(memoryview(raw := getattr(found, name)))}
+    return Document(fields, *lists)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The images of one document, in order. ``order``, ``starts``, ``highest``: see :class:`~labelglot_coco.grouping.Grouped`."""
+    """The images of one document, in order. ``order``, ``starts``, ``highest``: see :class:`~labelglot_coco.grouping.Grouped`.
+
+    ``annotations``: all of the document, or what is wanted of them, image by image.
+    """
 
     document: int
     split: str | None
@@ -114,16 +86,18 @@ class Listing:
     paths: Sequence[str]
     ids: Sequence[int | str]
     sizes: Sequence[tuple[int, int] | None]
-    annotations: Sequence[msgspec.Raw] | Sequence[BoxedFields]
+    annotations: Sequence[msgspec.Raw] | Boxes
     order: array[int]
     starts: array[int]
     highest: Sequence[int]
 
     def record(self, place: int) -> Record:
         """An image with its annotations."""
-        mine = self.order[self.starts[place] : self.starts[place + 1]]
-        part = Part(self.document, tuple([self.annotations[i] for i in mine]), mine)
-        return Record(self.images[place], self.names[place], self.paths[place], (part,))
+        start, stop = self.starts[place], self.starts[place + 1]
+        mine = self.order[start:stop]
+        listed = self.annotations
+        annotations = listed.part(start, stop) if isinstance(listed, Boxes) else tuple([listed[i] for i in mine])
+        return Record(self.images[place], self.names[place], self.paths[place], (Part(self.document, annotations, mine),))
 
     def keys(self) -> list[str]:
         """What tells the images from all others."""
@@ -168,42 +142,60 @@ class Listed(Sequence[Record]):
 
 
 def list_images(
-    parts: Document, path: str, split: str | None, labels: Sequence[Label], number: int, context: ReadContext
+    parts: Document, path: str, split: str | None, classes: Classes, number: int, context: ReadContext, only_boxes: bool
 ) -> tuple[Listing, Opened]:
     """The images of the ``number``-th document, with the annotations that name them.
 
-    Raises :class:`Unplain` if annotations were decoded that need a closer look.
+    ``only_boxes``: nothing but class, box and id is wanted of objects. Where all of them are so plain that this can be
+    told without a closer look, nothing is kept of the text of the document.
     """
     report = context.report
-    raws: Sequence[Any] = parts.images or []
-    images: Sequence[Image | PlainImage | None] = raws
-    if not raws or not isinstance(raws[0], PlainImage):
-        images = json.load_listed(raws, Image, f"{path}#images", report, "coco.image")
+    raws: Sequence[msgspec.Raw] | Sequence[PlainImage] = parts.images or []
+    images = json.load_listed(parts.images or [], Image, f"{path}#images", report, "coco.image")
     places = _usable(images, path, report)
-    chosen: list[Image | PlainImage] = [images[place] for place in places]  # type: ignore[misc]
+    chosen: list[Image] = [images[place] for place in places]  # type: ignore[misc]
     ids: list[int | str] = [image.id for image in chosen]  # type: ignore[misc]
     names: list[str] = [image.name for image in chosen]  # type: ignore[misc]
-    found, repeated = _annotations(parts.annotations, ids, path, context)
+    found, repeated = _annotations(parts.annotations or (), ids, path, context, only_boxes)
+    annotations: Sequence[msgspec.Raw] | Boxes = parts.annotations or ()
+    if found.boxes is not None:
+        annotations = _with_odd(found.boxes, found.order, parts.annotations or (), classes)
+        raws = _apart(parts.images or [])
     listing = Listing(
-        number, split, raws if len(places) == len(raws) else [raws[place] for place in places], names,
-        _paths(names, places, path, report), ids, [image_size_of(image) for image in chosen], parts.annotations or (),
-        found.order, found.starts, found.highest,
+        number, split, raws if len(places) == len(raws) else [raws[place] for place in places], names,  # type: ignore[arg-type]
+        _paths(names, places, path, report), ids, [image_size_of(image) for image in chosen], annotations, found.order,
+        found.starts, found.highest,
     )  # fmt: skip
     return listing, Opened(
-        path, split, classes_of(labels), parts.annotations is not None, frozenset(repeated), found.numbered, len(names),
-        found.categories,
-    )  # fmt: skip
+        path, split, classes, parts.annotations is not None, frozenset(repeated), found.numbered, len(names), found.categories
+    )
 
 
-def _usable(images: Sequence[Image | PlainImage | None], path: str, report: Report) -> Sequence[int]:
+def _apart(images: Sequence[msgspec.Raw]) -> Sequence[msgspec.Raw] | Sequence[PlainImage]:
+    """Images that hold nothing of their document."""
+    try:
+        return plain_images(images)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return [image.copy() for image in images]
+
+
+def _with_odd(boxes: Boxes, order: array[int], annotations: Sequence[msgspec.Raw], classes: Classes) -> Boxes:
+    """The boxes with the text of all that need a closer look, those of unknown classes included."""
+    unknown = frozenset(boxes.categories) - classes.keys.keys()
+    marks = boxes.marks
+    if unknown:
+        marks = bytes(ODD if c in unknown else mark for c, mark in zip(boxes.categories, marks, strict=True))
+    odd = {order[i]: bytes(annotations[order[i]]) for i, mark in enumerate(marks) if mark == ODD} if ODD in marks else {}
+    return boxes._replace(marks=marks, odd=odd)
+
+
+def _usable(images: Sequence[Image | None], path: str, report: Report) -> Sequence[int]:
     """Places of the images that have an id, which no earlier one has, and a name."""
     if (
         all(image is not None and image.file_name and image.id is not None for image in images)
         and len({image.id for image in images}) == len(images)  # type: ignore[union-attr]
     ):
         return range(len(images))
-    if isinstance(images[0], PlainImage):
-        raise Unplain
     order: dict[int | str, int] = {}
     for position, image in enumerate(images):
         if image is None:
@@ -233,15 +225,11 @@ def _paths(names: list[str], places: Sequence[int], path: str, report: Report) -
 
 
 def _annotations(
-    annotations: Sequence[Any] | None, ids: Sequence[int | str], path: str, context: ReadContext
+    annotations: Sequence[msgspec.Raw], ids: Sequence[int | str], path: str, context: ReadContext, only_boxes: bool
 ) -> tuple[Grouped, set[int]]:
     """The annotations of each image, and the places of those whose id an earlier one has."""
-    plain = group(annotations or (), ids, context.spread, context.processes)
-    if plain is not None:
-        return plain, set()
-    if annotations and isinstance(annotations[0], BoxedFields):
-        raise Unplain
-    return _group_closely(annotations or (), ids, path, context.report)
+    plain = group(annotations, ids, context.spread, context.processes, only_boxes)
+    return (plain, set()) if plain is not None else _group_closely(annotations, ids, path, context.report)
 
 
 def _group_closely(
@@ -303,4 +291,4 @@ def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
     return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
 
 
-__all__ = ["Document", "Listed", "Listing", "Unplain", "list_images", "merged", "take_apart", "take_boxes"]
+__all__ = ["Document", "Listed", "Listing", "list_images", "merged", "take_apart"]

@@ -87,7 +87,7 @@ class _Decoder(Decoder):
         negative = self._classes(bag.pop(NEGATIVE, ()), NEGATIVE, document, sample.key, report)
         partial = self._classes(bag.pop(PARTIAL, ()), PARTIAL, document, sample.key, report)
         own: dict[str, Any] = {"not_exhaustive": partial} if partial else {}
-        if b'"file_name"' not in bytes(record.image):
+        if b'"file_name"' not in bytes(record.image):  # type: ignore[arg-type]
             own["file_name"] = None
         place = {key: n for n, key in enumerate(document.classes.keys.values())}
         tags = {tag.label: tag for tag in (*sample.tags, *(Tag(label=key, negative=True) for key in negative))}

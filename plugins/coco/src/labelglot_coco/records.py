@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, NamedTuple
 
@@ -13,7 +13,7 @@ from labelglot.errors import LabelglotError
 from labelglot.plugin import Report
 from labelglot.storage import clean_foreign, safe_relative
 
-from labelglot_coco.annotation import Classes
+from labelglot_coco.annotation import Boxes, Classes
 
 
 class Image(msgspec.Struct, gc=False):
@@ -46,10 +46,6 @@ class PlainImage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     coco_url: str | msgspec.UnsetType = msgspec.UNSET
     date_captured: str | msgspec.UnsetType = msgspec.UNSET
 
-    @property
-    def name(self) -> str:
-        return self.file_name
-
     def usual(self) -> dict[str, Any]:
         """The fields of COCO that are set."""
         values = _usual(self)
@@ -63,6 +59,14 @@ _NONE_SET = (msgspec.UNSET,) * len(_USUAL)
 _usual = attrgetter(*_USUAL)
 
 
+_plain_images = msgspec.json.Decoder(list[PlainImage])
+
+
+def plain_images(raws: Sequence[msgspec.Raw]) -> list[PlainImage]:
+    """Encoded images that are plain. Raises MsgspecError or UnicodeDecodeError if one is not."""
+    return _plain_images.decode(b"[" + b",".join(raws) + b"]")
+
+
 class Key(msgspec.Struct, gc=False):
     """What an annotation belongs to."""
 
@@ -71,22 +75,19 @@ class Key(msgspec.Struct, gc=False):
 
 
 class Part(NamedTuple):
-    """The annotations one document has of an image: all encoded (``msgspec.Raw``), or all decoded as far as anybody wants
-    to know them (:class:`~labelglot_coco.annotation.BoxedFields`). ``places``: their positions in the document.
+    """The annotations one document has of an image: encoded, or what is wanted of them. ``places``: their positions in the
+    document.
     """
 
     document: int
-    annotations: tuple[Any, ...]
+    annotations: tuple[msgspec.Raw, ...] | Boxes
     places: array[int]
 
 
 class Record(NamedTuple):
-    """An image as a document describes it, and what this and other documents of the same split say of it.
+    """An image as a document describes it, and what this and other documents of the same split say of it."""
 
-    ``image``: encoded (``msgspec.Raw``), or a :class:`PlainImage`.
-    """
-
-    image: Any
+    image: msgspec.Raw | PlainImage
     name: str
     path: str
     parts: tuple[Part, ...]
@@ -109,13 +110,13 @@ class Opened(NamedTuple):
     categories: Mapping[int, bool] | None = None
 
 
-def incomplete(image: Image | PlainImage, place: str, report: Report) -> None:
+def incomplete(image: Image, place: str, report: Report) -> None:
     """Report an image that nothing can be made of."""
     missing = "id" if image.id is None else "file_name"
     report.problem("coco.image", f"an image without {missing}", place, severity="error", action="skipped")
 
 
-def given_twice(image: Image | PlainImage, same: bool, place: str, report: Report) -> None:
+def given_twice(image: Image, same: bool, place: str, report: Report) -> None:
     """Report an image whose id an earlier one has; ``same``: and its name."""
     message = f"image id {image.id!r} is given twice"
     if same:
@@ -154,7 +155,7 @@ def identity(file_name: str) -> tuple[str, str | None]:
     return next(iter(clean_foreign(file_name)), file_name), file_name
 
 
-def image_size_of(image: Image | PlainImage) -> tuple[int, int] | None:
+def image_size_of(image: Image) -> tuple[int, int] | None:
     """Width and height, ``None`` if they are missing or make no sense."""
     width, height = image.width, image.height
     if type(width) is int and type(height) is int:

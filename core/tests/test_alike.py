@@ -1,8 +1,11 @@
 """Many things looked at together come out as each of them alone."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from labelglot.errors import LabelglotError
 from labelglot.holds import Holds
 from labelglot.plugin import Annotation, Keypoints, LabelHolds, Mask, Naming, Polygon, RotatedBox, Sample
 from labelglot.projection import alike, naming
@@ -10,6 +13,8 @@ from labelglot.projection.losses import LossList
 from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.objects import outline
 from labelglot.projection.project import NO_PLAN, SampleReducer
+from labelglot.wire.text import spell_all, spell_lines, spell_row, spell_rows
+from test_conventions import convention
 
 SQUARE = Polygon.of((1.0, 1.0, 5.0, 1.0, 5.0, 5.0, 1.0, 5.0))
 SHAPES = st.sampled_from([
@@ -87,3 +92,23 @@ def test_usual_names_are_planned_as_others_are(entries, splits, ids, rules):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(naming, "_plan_usual", lambda entries, holds: None)
         assert plan_names(entries, holds) == usual
+
+
+BOXES = st.lists(st.tuples(*[st.floats(-500, 500) | st.sampled_from([0.0, 1e17, math.nan, math.inf, 0.1 + 0.2])] * 4), max_size=4)
+
+
+@given(convention, BOXES)
+def test_boxes_are_written_together_as_alone(spelling, boxes):
+    assert repr(spelling.write_boxes(boxes, (200, 100))) == repr([spelling.write_box(box, (200, 100)) for box in boxes])
+
+
+@given(BOXES)
+def test_rows_are_spelled_together_as_alone(rows):
+    assert spell_rows(rows) == [",".join(spell_all(row)) for row in rows]
+    try:
+        alone = [spell_row(row) for row in rows]
+    except LabelglotError:
+        with pytest.raises(LabelglotError):
+            spell_lines(rows)
+    else:
+        assert spell_lines(rows) == alone

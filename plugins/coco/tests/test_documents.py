@@ -28,7 +28,9 @@ from labelglot.report import Report
 from labelglot.storage import MemorySource, MemoryTarget
 from labelglot.testing.mutation import mutations
 from labelglot.wire import json_large
+from labelglot.wire.json import dump
 from labelglot_coco import Coco, grouping
+from labelglot_coco.annotation import encode, encode_plain
 
 DATA = Path(__file__).parent / "data"
 
@@ -272,3 +274,17 @@ def test_the_text_of_a_polygon_stays(monkeypatch):
     assert not report.losses() and not report.problems()
     before, after = (list(lg.read(MemorySource(files), format="coco")) for files in ({"instances_val.json": document}, target.content))
     assert before == after
+
+
+@SLOW
+@given(TEXTS)
+def test_plain_objects_are_written_as_others_are(text):
+    try:
+        dataset = lg.read(MemorySource({"instances_train.json": text}), format="coco")
+    except LabelglotError:
+        return
+    ids = {label.key: 1 for label in dataset.labels}
+    for a in (a for sample in dataset for a in sample.annotations or ()):
+        plain = encode_plain(a, 7, ids)
+        if plain is not None:
+            assert dump(plain) == dump(encode(a, 7, 1, False, True))

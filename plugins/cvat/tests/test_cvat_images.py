@@ -6,15 +6,18 @@ from pathlib import Path
 import labelglot as lg
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from labelglot.engine.convert import read
 from labelglot.geometry import decode_string, mask_area, mask_bounds, to_bitmap
+from labelglot.projection.project import project_dataset
 from labelglot.report import Report
 from labelglot.schema import Annotation, Cuboid, Dataset, Ellipse, Points, Polygon, Polyline, RotatedBox, Sample
 from labelglot.storage import MemorySource
-from labelglot.testing.strategies import png
+from labelglot.testing.strategies import datasets, png
 from labelglot.testing.travel import load, store, travel
 from labelglot.wire.xml import parse
-from labelglot_cvat import CvatImages
+from labelglot_cvat import CvatImages, images
 
 DATA = Path(__file__).parent / "data" / "cvat-images"
 SAMPLES = Path(__file__).parents[3].parent / "shared" / "samples" / "cvat-images"
@@ -220,3 +223,15 @@ def test_real_files():
     assert len(task) == 2 and {s.split for s in task} == {"train"}
     unlabelled = [a.shape.kind for s in task for a in s.annotations if a.label is None]
     assert sorted(unlabelled) == ["polygon", "polyline"] and sum(len(s.annotations) for s in task) == 4
+
+
+@settings(max_examples=200)
+@given(datasets(FORMAT.holds), st.booleans())
+def test_objects_written_together_are_as_each_alone(dataset, boxes):
+    """Plain objects take a quicker way; nobody can tell."""
+    holds = FORMAT.holds.replace(geometry=(frozenset({"box" if boxes else "polygon"}),), attributes=frozenset(), flags={}, group="none", extra=frozenset())
+    plain = project_dataset(dataset, holds).dataset
+    together = store(plain, FORMAT)[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(images, "_write_plain", lambda annotations, names: None)
+        assert store(plain, FORMAT)[0] == together

@@ -34,7 +34,7 @@ def spell_rows(rows: Sequence[Sequence[float]]) -> list[str]:
     """:func:`spell_all` for several rows of numbers, those of a row with a comma between. No row may be empty."""
     spelled = _encode(rows).decode()
     if "n" in spelled:
-        return [",".join(map(spell, row)) for row in rows]
+        return [",".join(spell_all(row)) for row in rows]
     return spelled.replace(".0,", ",").replace(".0]", "]")[2:-2].split("],[") if rows else []
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from labelglot.detection import Candidate, candidates, choose
-from labelglot.engine.convert import CHUNK, read, resolve_source
 from labelglot.engine.executor import Cancel, Watched, local_executor
+from labelglot.engine.reading import read, resolve_source
 from labelglot.engine.scan import scan
+from labelglot.engine.survey import CHUNK
 from labelglot.formats.base import Format
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.images import ImageIndex, SourceImage

@@ -17,7 +17,7 @@ import labelglot as lg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from labelglot.engine.convert import _read
+from labelglot.engine.reading import open_dataset
 from labelglot.errors import LabelglotError
 from labelglot.formats import base
 from labelglot.formats.registry import default_registry
@@ -226,7 +226,7 @@ def reduced(source, wanted):
     """What a target with boxes gets, what is lost on the way, and what was wrong (but for how it was spelled)."""
     report = Report(1000)
     try:
-        dataset = _read(source, default_registry().get("coco"), None, None, default_registry(), report, wanted)
+        dataset = open_dataset(source, default_registry().get("coco"), None, None, default_registry(), report, wanted)
     except LabelglotError as error:
         return type(error).__name__, str(error)
     samples = list(dataset.read(report))

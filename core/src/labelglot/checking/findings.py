@@ -7,9 +7,10 @@ from typing import Any
 
 from labelglot.checking.catalogue import Entry, entry_of, fits
 from labelglot.checking.visitor import CheckVisitor
-from labelglot.engine.convert import CHUNK, read, resolve_source
 from labelglot.engine.executor import Cancel, Watched, local_executor
+from labelglot.engine.reading import read, resolve_source
 from labelglot.engine.scan import scan
+from labelglot.engine.survey import CHUNK
 from labelglot.formats.base import Format
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.images import ImageIndex

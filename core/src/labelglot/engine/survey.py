@@ -1,0 +1,170 @@
+"""Everything that is decided before the first sample is encoded: classes, names, numbers, chunks of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from labelglot.engine.chunk import Work
+from labelglot.engine.executor import Cancel, Executor
+from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
+from labelglot.formats.base import Format, WriteContext
+from labelglot.holds import Holds, value_kind
+from labelglot.projection.facts import reduce_attributes
+from labelglot.projection.labels import LabelPlan, project_labels
+from labelglot.projection.losses import LossSink
+from labelglot.projection.naming import Entry, plan_names
+from labelglot.projection.project import Plan, project_info
+from labelglot.report import Report
+from labelglot.schema import Attribute, Dataset, Label, Records, with_seen
+
+CHUNK = 500
+"""Samples per chunk: small enough to report progress, large enough that overhead does not show."""
+
+
+class Prepared(NamedTuple):
+    """Everything decided before the first sample is encoded. ``folders``, ``plain``: see ``Names``."""
+
+    context: WriteContext
+    holds: Holds
+    plan: Plan
+    work: list[Work]
+    labels: LabelPlan
+    folders: bool
+    plain: bool
+
+
+def prepare(
+    dataset: Dataset,
+    writer: Format,
+    options: Any,
+    images: str,
+    executor: Executor,
+    cancel: Cancel,
+    report: Report,
+    single: str | None = None,
+    chunk: int = CHUNK,
+) -> Prepared:
+    """Survey the dataset and decide labels, names, numbers and chunks for a writer."""
+    holds = writer.holds_with(options)
+    if single is not None:
+        holds = writer.holds_alone(holds)
+    chunks = max(1, -(-len(dataset) // chunk))
+    survey = _survey(dataset, writer, holds, executor, cancel, chunks)
+    labels = project_labels(survey.labels, holds, survey.used)
+    info, info_losses = project_info(dataset.info, holds)
+    for loss in (*labels.losses, *info_losses):
+        report.lose(loss)
+
+    def unsafe(key: str, path: str, inside: str) -> None:
+        message = f"the image is called {path!r}"
+        report.problem("path.unsafe", message, key=key, raw=path, action=f"written as {inside}")
+
+    names = plan_names(survey.entries, holds, single is None, unsafe, labels.names)
+    report.renamed.update(names.paths)
+    if TABLES & set(writer.documents):
+        written = names.paths
+        paths = [written.get(e.key, e.path) for e in survey.entries] if written else [e.path for e in survey.entries]
+        _formulas([*(label.name for label in labels.labels), *paths], report)
+    plan = Plan(
+        labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
+        names.renumber, writer.geometry_bound_extra, labels.points,
+    )  # fmt: skip
+    attributes = {
+        labels.keys.get(label, label): {name: tuple(sorted(kinds)) for name, kinds in found.items()}
+        for label, found in survey.attributes.items()
+    }
+    keypoints = {labels.keys.get(label, label): number for label, number in survey.keypoints.items()}
+    context = WriteContext(
+        labels.labels, info, options, (None,) if names.folders else names.splits, images != "none", len(dataset),
+        single, attributes, keypoints, {name: tuple(sorted(kinds)) for name, kinds in survey.sample_attributes.items()},
+    )  # fmt: skip
+    work = []
+    place = number = 0
+    for part in dataset.partitions(chunks):
+        work.append(Work(part, number))
+        if survey.numbers:
+            number += sum(survey.numbers[place : place + len(part)])
+            place += len(part)
+    return Prepared(context, names.holds, plan, work, labels, names.folders, names.plain)
+
+
+TABLES = frozenset({".csv", ".tsv"})
+"""Documents that people open in a spreadsheet program."""
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a formula begins with."""
+
+
+def _formulas(texts: Iterable[str], report: Report) -> None:
+    """Say which names a spreadsheet program would run. They are written as they are: changing them would lose them."""
+    for text in texts:
+        if text.startswith(FORMULA):
+            report.problem("csv.formula", f"a spreadsheet program takes {text!r} for a formula", raw=text, severity="info")
+
+
+class _Survey(NamedTuple):
+    entries: Sequence[Entry]
+    labels: Sequence[Label]
+    numbers: Sequence[int]
+    used: Sequence[str] | None
+    attributes: Mapping[str, Mapping[str, set[str]]]
+    keypoints: Mapping[str, int]
+    id_base: int
+    sample_attributes: Mapping[str, set[str]]
+
+
+def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, cancel: Cancel, chunks: int) -> _Survey:
+    """From the cheap index if it tells enough, else by reading everything once."""
+    rules = holds.labels
+    full = writer.survey == "full" or (rules.table and (not rules.unused or rules.order == "appearance"))
+    full = full or holds.naming.class_folder != "none"
+    overview = dataset.samples.overview if full and isinstance(dataset.samples, Records) else None
+    if overview is not None and not _keeps_boxes(dataset, holds):
+        overview = None
+    index = None if full and overview is None else dataset.samples.index()
+    listed = None if index is None else list(index)
+    if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):
+        listed = None
+    if listed is not None and not dataset.labels_complete and any(entry.labels is None for entry in listed):
+        listed = None
+    if listed is not None:
+        labels = dataset.labels
+        if not dataset.labels_complete:
+            labels = with_seen(labels, (key for entry in listed for key in entry.labels or ()))
+        numbers = [entry.annotations or 0 for entry in listed]
+        entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
+        highest = max((entry.highest_id for entry in listed), default=0)
+        if overview is not None and all(entry.annotations is not None for entry in listed):
+            attributes = {label: _kinds(found, holds) for label, found in overview.attributes.items()}
+            return _Survey(entries, labels, numbers, overview.labels, attributes, {}, highest, {})
+        if not full:
+            return _Survey(entries, labels, numbers, None, {}, {}, highest, {})
+    found: Surveyed = scan(dataset, [SurveyVisitor(holds)], Report(), executor, chunks, cancel)[0]
+    labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
+    return _Survey(
+        found.entries, labels, found.numbers, list(found.used), found.attributes, found.keypoints, found.id_base[0],
+        found.sample_attributes,
+    )  # fmt: skip
+
+
+def _keeps_boxes(dataset: Dataset, holds: Holds) -> bool:
+    """Whether every object that has a class and a box stays, whatever else there is about it."""
+    return (
+        any("box" in slot for slot in holds.geometry)
+        and holds.required <= {"box"}
+        and holds.boxes.unit == "pixels"
+        and not (holds.inside or holds.images or holds.size_required or holds.implied)
+        and holds.overlap
+        and holds.labels.table
+        and holds.labels.only is None
+        and holds.boxes.lowest is holds.boxes.highest is None
+        and holds.naming.class_folder == "none"
+    )
+
+
+def _kinds(attributes: Mapping[str, Attribute], holds: Holds) -> dict[str, set[str]]:
+    """The attributes that stay, with the kinds of their values."""
+    kept = reduce_attributes(attributes, holds.attributes, holds.flags, holds.defaults, None, LossSink())
+    return {name: {value_kind(value)} for name, value in (attributes if kept is None else kept).items()}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from labelglot.engine.journal import Written, record
 from labelglot.errors import LabelglotError, PluginError, SourceError
-from labelglot.formats.base import File, Format, WriteContext, in_pixels, under
+from labelglot.formats.base import File, Format, Piece, WriteContext, in_pixels, under
 from labelglot.holds import Holds
 from labelglot.images import ImageHandle, SourceImage
 from labelglot.projection.losses import LossSink, Lost
@@ -233,7 +233,9 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             reduced = reduced.replace(splits=())
         try:
             for made in format.encode(reduced, context, ordinal):
-                if isinstance(made, File):
+                if type(made) is Piece:
+                    pieces.add((folder, made.slot), made.data)
+                elif isinstance(made, File):
                     data = made.data if isinstance(made.data, bytes) else b"".join(made.data)
                     if staging is None:
                         files.append((under(folder, made.path), data))

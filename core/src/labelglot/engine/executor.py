@@ -173,33 +173,42 @@ class ProcessPool:
                 pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Piece(NamedTuple):
-    """A piece of reading as a chunk that cannot be cut."""
-
-    ordinal: int
-    value: Any
-
-    def halves(self) -> None:
-        return None
+def _each(function: Callable[[Any], Any], piece: Any) -> Any:
+    return function(piece)
 
 
-def _each(function: Callable[[Any], Any], piece: _Piece) -> Any:
-    return function(piece.value)
-
-
-def forked(function: Callable[[T], R], pieces: Sequence[T], processes: int) -> list[R]:
+def forked(
+    function: Callable[[T], R], pieces: Sequence[T], processes: int, meanwhile: Callable[[], object] | None = None
+) -> list[R]:
     """``function`` of each piece, in processes that inherit everything, so that only results travel between them.
 
-    In this process where that cannot be (other threads run, the system does not fork) or is not wanted.
+    In this process where that cannot be (other threads run, the system does not fork), is not wanted, or one of them
+    dies. ``meanwhile``: what to do here while they work.
     """
-    if processes < 2 or len(pieces) < 2 or _context().get_start_method() != "fork":
+    context = _context()
+    waiting = [meanwhile] if meanwhile is not None else []
+    if processes < 2 or len(pieces) < 2 or context.get_start_method() != "fork":
+        for work in waiting:
+            work()
         return [function(piece) for piece in pieces]
-    chunks = [_Piece(ordinal, piece) for ordinal, piece in enumerate(pieces)]
-    found = ProcessPool(processes).run(_each, function, chunks, Cancel())
-    return [
-        function(piece) if isinstance(outcome, Poisoned) else outcome
-        for piece, outcome in zip(pieces, found, strict=True)
-    ]
+    pool = ProcessPoolExecutor(min(processes, len(pieces)), context, _start, (_each, function, pieces))
+    done = False
+    try:
+        found = [_submit(pool, _work_inherited, place) for place in range(len(pieces))]
+        while waiting:
+            waiting.pop()()
+        results = [future.result() for future in found]
+        done = True
+    except BrokenProcessPool:
+        for work in waiting:
+            work()
+        results = [function(piece) for piece in pieces]
+    finally:
+        if done:
+            pool.shutdown()
+        else:
+            _stop(pool)
+    return results
 
 
 class Watched:

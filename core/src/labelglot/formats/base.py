@@ -266,14 +266,16 @@ class ReadContext:
         memory = available_memory() if self.memory is None else self.memory
         return memory is None or size * GROWTH <= memory
 
-    def spread(self, function: Callable[[A], T], pieces: Sequence[A]) -> list[T]:
+    def spread(
+        self, function: Callable[[A], T], pieces: Sequence[A], meanwhile: Callable[[], object] | None = None
+    ) -> list[T]:
         """``function`` of each piece, in several processes where that is possible; for long work on opening a dataset.
 
-        The pieces and the function are inherited, the results are pickled.
+        The pieces and the function are inherited, the results are pickled. ``meanwhile``: what to do in this process.
         """
         from labelglot.engine.executor import forked
 
-        return forked(function, pieces, self.processes)
+        return forked(function, pieces, self.processes, meanwhile)
 
     def once(self, make: Callable[[ReadContext], T]) -> T:
         """``make(context)``, worked out once in each process: for a table of classes that lies in a file of its own."""

@@ -180,7 +180,7 @@ class SampleReducer:
 
 
 def _identity(sample: Sample, holds: Holds, plan: Plan, ordinal: int, changes: dict[str, object], lose: LossSink) -> None:
-    path = plan.paths.get(sample.key, sample.path)
+    path = plan.paths.get(sample.key, sample.path) if plan.paths else sample.path
     if not holds.naming.suffix and not (plan.images and sample.image is not None):
         path = image_stem(path)
     if path != sample.path:

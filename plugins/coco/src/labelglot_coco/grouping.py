@@ -75,34 +75,45 @@ def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
     return order, starts
 
 
-Spread = Callable[[Callable[[range], "Columns"], Sequence[range]], "list[Columns]"]
+Spread = Callable[[Callable[[range], "Columns"], Sequence[range], Callable[[], object]], "list[Columns]"]
 
 
-def group(
-    annotations: Sequence[msgspec.Raw], images: Sequence[int | str], spread: Spread, processes: int, only_boxes: bool = False
-) -> Grouped | None:
-    """The annotations of each image, by its id. ``None`` if anything needs a closer look.
+def look_at(
+    annotations: Sequence[msgspec.Raw], spread: Spread, processes: int, only_boxes: bool, meanwhile: Callable[[], object]
+) -> list[Columns] | None:
+    """The columns of all annotations, in pieces. ``None`` if an id is missing or no whole number.
 
-    That is: an id that is missing, given twice or no whole number, or an image that is not listed. ``spread``: see
-    :meth:`labelglot.formats.base.ReadContext.spread`. ``only_boxes``: of the annotations nothing but class, box and id is wanted.
+    ``spread``, ``meanwhile``: see :meth:`labelglot.formats.base.ReadContext.spread`. ``only_boxes``: of the annotations
+    nothing but class, box and id is wanted.
     """
-    if not all(type(id_) is int for id_ in images):
-        return None
-    if not annotations:
-        return Grouped(array("I"), array("I", [0] * (len(images) + 1)), [0] * len(images), True, {})
-    if not images:
-        return None
-    if len(annotations) < FEW:
-        return _group_few(annotations, images)
-    import numpy as np
-
     number = len(annotations)
     pieces = max(1, min(processes, number // SPREAD))
     ranges = [range(number * i // pieces, number * (i + 1) // pieces) for i in range(pieces)]
     try:
-        listed = np.fromiter(images, np.int64, len(images))
-        found = spread(partial(_columns, annotations, only_boxes), ranges)
+        return spread(partial(_columns, annotations, only_boxes and number >= FEW), ranges, meanwhile)
     except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def group(found: Sequence[Columns], images: Sequence[int | str]) -> Grouped | None:
+    """The annotations of each image, by its id. ``None`` if anything needs a closer look.
+
+    That is: an id of an image that is no whole number or not listed, or one of an annotation that is given twice.
+    """
+    number = sum(len(columns.ids) for columns in found)
+    if not all(type(id_) is int for id_ in images):
+        return None
+    if not number:
+        return Grouped(array("I"), array("I", [0] * (len(images) + 1)), [0] * len(images), True, {})
+    if not images:
+        return None
+    if number < FEW:
+        return _group_few(found[0], images)
+    import numpy as np
+
+    try:
+        listed = np.fromiter(images, np.int64, len(images))
+    except OverflowError:
         return None
     plain = all(each.plain for each in found)
     ids, categories = (
@@ -124,7 +135,7 @@ def group(
         crowds = np.frombuffer(b"".join([c.crowds for c in found]), np.uint8)
         crowded = set(categories[crowds != 0].tolist())
         seen = {id_: id_ in crowded for id_ in first}
-    boxes = _boxes(found, ids, categories, order) if plain and only_boxes else None
+    boxes = _boxes(found, ids, categories, order) if plain and found[0].marks else None
     return Grouped(array("I", order.tobytes()), array("I", starts.tobytes()), highest.tolist(), numbered, seen, boxes)
 
 
@@ -161,12 +172,7 @@ def _first(numbers: npt.NDArray[Any]) -> list[int]:
     return [int(id_) for id_ in used[np.argsort(places)]]
 
 
-def _group_few(annotations: Sequence[msgspec.Raw], images: Sequence[int | str]) -> Grouped | None:
-    try:
-        array("q", images)  # type: ignore[type-var]
-        found = _columns(annotations, False, range(len(annotations)))
-    except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+def _group_few(found: Columns, images: Sequence[int | str]) -> Grouped | None:
     named, ids, categories, crowds, *_ = found
     members: dict[int | str, array[int]] = {id_: array("I") for id_ in images}
     if len(set(ids)) < len(ids) or not members.keys() >= set(named):

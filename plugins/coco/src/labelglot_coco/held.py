@@ -19,7 +19,7 @@ from labelglot.storage.paths import are_plain
 from labelglot.wire import json
 
 from labelglot_coco.annotation import ODD, Boxes, Classes
-from labelglot_coco.grouping import BATCH, Grouped, group, joined
+from labelglot_coco.grouping import BATCH, Grouped, group, joined, look_at
 from labelglot_coco.records import (
     Image,
     Key,
@@ -149,34 +149,66 @@ def list_images(
     ``only_boxes``: nothing but class, box and id is wanted of objects. Where all of them are so plain that this can be
     told without a closer look, nothing is kept of the text of the document.
     """
-    report = context.report
-    raws: Sequence[msgspec.Raw] | Sequence[PlainImage] = parts.images or []
-    images = json.load_listed(parts.images or [], Image, f"{path}#images", report, "coco.image")
-    places = _usable(images, path, report)
-    chosen: list[Image] = [images[place] for place in places]  # type: ignore[misc]
-    ids: list[int | str] = [image.id for image in chosen]  # type: ignore[misc]
-    names: list[str] = [image.name for image in chosen]  # type: ignore[misc]
-    found, repeated = _annotations(parts.annotations or (), ids, path, context, only_boxes)
-    annotations: Sequence[msgspec.Raw] | Boxes = parts.annotations or ()
-    if found.boxes is not None:
-        annotations = _with_odd(found.boxes, found.order, parts.annotations or (), classes)
-        raws = _apart(parts.images or [])
+    raws, annotations = parts.images or [], parts.annotations or []
+    images = _Images(raws, path, context.report)
+    seen = look_at(annotations, context.spread, context.processes, only_boxes, images.look)
+    grouped = None if seen is None else group(seen, images.ids)
+    found, repeated = _group_closely(annotations, images.ids, path, context.report) if grouped is None else (grouped, set())
+    boxes = None if found.boxes is None else _with_odd(found.boxes, found.order, annotations, classes)
     listing = Listing(
-        number, split, raws if len(places) == len(raws) else [raws[place] for place in places], names,  # type: ignore[arg-type]
-        _paths(names, places, path, report), ids, [image_size_of(image) for image in chosen], annotations, found.order,
-        found.starts, found.highest,
+        number, split, [raws[place] for place in images.places] if boxes is None else images.apart(), images.names,
+        images.paths(), images.ids, images.sizes, annotations if boxes is None else boxes, found.order, found.starts,
+        found.highest,
     )  # fmt: skip
     return listing, Opened(
-        path, split, classes, parts.annotations is not None, frozenset(repeated), found.numbered, len(names), found.categories
-    )
+        path, split, classes, parts.annotations is not None, frozenset(repeated), found.numbered, len(images.names),
+        found.categories,
+    )  # fmt: skip
 
 
-def _apart(images: Sequence[msgspec.Raw]) -> Sequence[msgspec.Raw] | Sequence[PlainImage]:
-    """Images that hold nothing of their document."""
-    try:
-        return plain_images(images)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return [image.copy() for image in images]
+class _Images:
+    """The images of a document that can be used; there is something to see once :meth:`look` was called.
+
+    ``places``: of these in the document; ``ids``, ``names``, ``sizes``: of each. ``plain``: the names are paths.
+    """
+
+    def __init__(self, raws: Sequence[msgspec.Raw], path: str, report: Report) -> None:
+        self.raws, self.path, self.report = raws, path, report
+        self.places: Sequence[int] = ()
+        self.ids: list[int | str] = []
+        self.names: list[str] = []
+        self.plain = True
+        self.sizes: list[tuple[int, int] | None] = []
+
+    def look(self) -> None:
+        """Decode them, and report what is wrong."""
+        images = json.load_listed(self.raws, Image, f"{self.path}#images", self.report, "coco.image")
+        self.places = _usable(images, self.path, self.report)
+        chosen: list[Image] = [images[place] for place in self.places]  # type: ignore[misc]
+        self.ids = [image.id for image in chosen]  # type: ignore[misc]
+        self.names = [image.name for image in chosen]  # type: ignore[misc]
+        self.plain = are_plain(self.names)
+        self.sizes = [image_size_of(image) for image in chosen]
+
+    def paths(self) -> list[str]:
+        """The paths that the names stand for; what is wrong with a name is reported."""
+        if self.plain:
+            return self.names
+        found = []
+        for name, place in zip(self.names, self.places, strict=True):
+            inside, foreign = identity(name)
+            if foreign is not None:
+                unsafe(foreign, inside, f"{self.path}#images[{place}]", self.report)
+            found.append(inside)
+        return found
+
+    def apart(self) -> Sequence[msgspec.Raw] | Sequence[PlainImage]:
+        """Each of them, holding nothing of the document."""
+        raws = [self.raws[place] for place in self.places]
+        try:
+            return plain_images(raws)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return [raw.copy() for raw in raws]
 
 
 def _with_odd(boxes: Boxes, order: array[int], annotations: Sequence[msgspec.Raw], classes: Classes) -> Boxes:
@@ -209,27 +241,6 @@ def _usable(images: Sequence[Image | None], path: str, report: Report) -> Sequen
         else:
             order[image.id] = position
     return list(order.values())
-
-
-def _paths(names: list[str], places: Sequence[int], path: str, report: Report) -> list[str]:
-    """The paths that the names of images stand for; the names themselves, where nothing is wrong with any."""
-    if are_plain(names):
-        return names
-    found = []
-    for name, place in zip(names, places, strict=True):
-        inside, foreign = identity(name)
-        if foreign is not None:
-            unsafe(foreign, inside, f"{path}#images[{place}]", report)
-        found.append(inside)
-    return found
-
-
-def _annotations(
-    annotations: Sequence[msgspec.Raw], ids: Sequence[int | str], path: str, context: ReadContext, only_boxes: bool
-) -> tuple[Grouped, set[int]]:
-    """The annotations of each image, and the places of those whose id an earlier one has."""
-    plain = group(annotations, ids, context.spread, context.processes, only_boxes)
-    return (plain, set()) if plain is not None else _group_closely(annotations, ids, path, context.report)
 
 
 def _group_closely(

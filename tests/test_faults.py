@@ -95,8 +95,19 @@ def test_a_full_disk(name, tmp_path, tiny_disk):
     assert len(list(lg.read(target, format=to))) == 2 and left(tiny_disk) == [name]
 
 
+def test_a_disk_that_may_only_be_read(tmp_path, tiny_disk, record_property):
+    record_property("faults: a read-only disk", 2)
+    lg.write(dataset(2), tiny_disk / "old", format="coco")
+    subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
+    for name, overwrite in (("new", False), ("old", True)):
+        with pytest.raises(TargetError, match="Read-only file system"):
+            lg.write(dataset(3), tiny_disk / name, format="coco", overwrite=overwrite)
+    assert len(list(lg.read(tiny_disk / "old"))) == 2 and left(tiny_disk) == ["old"]
+
+
 @pytest.mark.parametrize("place", ["/proc/labelglot-out", "/sys/labelglot-out", "FILE/out"])
-def test_a_place_where_nothing_can_be_written(place, tmp_path):
+def test_a_place_where_nothing_can_be_written(place, tmp_path, record_property):
+    record_property("faults: a place that refuses", 1)
     (tmp_path / "file").write_text("x")
     target = place.replace("FILE", str(tmp_path / "file"))
     with pytest.raises(TargetError) as error:

@@ -417,6 +417,26 @@ def test_huge_numbers_allocate_nothing(format):
                         lg.write(Dataset(samples, LABELS), MemoryTarget(), format=format)
 
 
+@pytest.mark.parametrize("side", [100_000, 1_000_000_000])
+@pytest.mark.parametrize("format", FORMATS, ids=str)
+def test_images_and_masks_said_to_be_huge_allocate_nothing(format, side):
+    """Pictures of that size would be drawn, if someone believed what a document says of an image."""
+    box, ring = (1.0, 2.0, side - 5.0, side - 4.0), (1.0, 2.0, side - 5.0, 2.0, side - 5.0, side - 4.0)
+    shapes = (
+        Mask(width=side, height=side, rle=encode_string((0, side * side))), Mask(width=side, height=side, rle=encode_string((side * side - 5, 5))),
+        Mask(width=64, height=48, rle=encode_string((10**15,))), Polygon.of(ring, SQUARE), None,
+    )  # fmt: skip
+    for shape in shapes:
+        objects = tuple(Annotation(label=label, box=box, shape=shape) for label in ("cat", "dog"))
+        target = MemoryTarget()
+        with bounded():
+            try:
+                lg.write(Dataset([Sample(path="a.png", size=(side, side), annotations=objects)], LABELS), target, format=format)
+            except lg.LabelglotError:
+                continue
+            read_whole(target.written(), format)
+
+
 @pytest.mark.parametrize("length", [1 << 40, (1 << 63) - 1, (1 << 64) - 1])
 def test_a_record_of_a_million_million_bytes(length):
     format = lg.registry.get("tfrecord")

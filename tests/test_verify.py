@@ -1,5 +1,6 @@
 """What is written is read back and compared with what was promised, before it appears."""
 
+import contextlib
 from typing import Any, Literal, get_args, get_origin
 
 import labelglot as lg
@@ -56,6 +57,24 @@ def test_images_of_one_name_in_two_splits_stay_two(format):
 def sample(path="a.png", *splits, boxes=2):
     objects = tuple(Annotation(label="cat", box=(i + 1.0, 2.0, i + 3.0, 4.0)) for i in range(boxes))
     return Sample(path=path, splits=splits, size=(64, 48), annotations=objects)
+
+
+@pytest.mark.parametrize(("size", "step", "close"), [((64, 48), 1e-3, True), (None, 1e-7, True), (None, 1e-3, False)])
+def test_what_is_close_depends_on_the_unit_not_on_the_number(size, step, close):
+    """A thousandth of a pixel is nothing, even left of the first pixel's edge; a thousandth of an image is not."""
+
+    class Shaky(Coco):
+        id = "shaky"
+        holds = Coco.holds.replace(relative=True)
+
+        def encode(self, sample, context, ordinal):
+            moved = tuple(a.replace(box=tuple(v + step for v in a.box)) for a in sample.annotations)
+            return super().encode(sample.replace(annotations=moved), context, ordinal)
+
+    box = Annotation(label="cat", box=(0.2, 0.3, 0.8, 0.9))
+    dataset = Dataset([Sample(path="a.png", size=size, units="pixels" if size else "relative", annotations=(box,))], ["cat"])
+    with contextlib.nullcontext() if close else pytest.raises(VerifyError, match="became"):
+        lg.write(dataset, MemoryTarget(), format=Shaky(), verify=True)
 
 
 class Liar(Coco):

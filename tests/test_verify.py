@@ -10,7 +10,7 @@ from labelglot.cli import main
 from labelglot.errors import VerifyError
 from labelglot.holds import EVERYTHING
 from labelglot.images import BytesImage
-from labelglot.schema import Annotation, Dataset, Polygon, Sample
+from labelglot.schema import Annotation, Dataset, Polygon, Sample, Tag
 from labelglot.storage import MemoryTarget
 from labelglot.testing.strategies import datasets, png
 from labelglot_coco.coco import Coco
@@ -52,6 +52,23 @@ def test_images_of_one_name_in_two_splits_stay_two(format):
     back = list(lg.read(target.written(), format=format))
     images = [sample.image.info() for sample in back if sample.image is not None]
     assert sorted((i.width, i.height) for i in images) in ([(20, 10), (30, 40)], [])
+
+
+FOLDERS = ("images", "img", "Images", "JPEGImages", "Annotations", "annotations", "labels", "xmls", "masks", "SegmentationClass", "train", "data", "0")
+"""Names by which readers tell labels, images and splits apart; images may lie in folders of such names, too."""
+FLAT = [(f, {"layout": "flat"}) for f in FORMATS if "flat" in str(f.WriteOptions.model_fields.get("layout"))]
+
+
+@pytest.mark.parametrize(("format", "options"), [*((f, {}) for f in FORMATS), *FLAT], ids=str)
+def test_images_in_folders_of_any_name_stay_there_or_are_renamed(format, options):
+    objects = (Annotation(label="cat", box=(1.0, 2.0, 3.0, 4.0), shape=Polygon.of((1.0, 2.0, 3.0, 2.0, 3.0, 4.0)), track=1),)
+    for folders in (FOLDERS, *((each,) for each in FOLDERS), *((f"deep/{each}",) for each in FOLDERS)):
+        names = [f"{folder}/{number}.png" for number, folder in enumerate(folders)]
+        for images in (True, False):
+            samples = [
+                Sample(path=name, size=(20, 10), image=BytesImage(name, png(20, 10)) if images else None, annotations=objects, tags=(Tag(label="cat"),)) for name in names
+            ]
+            lg.write(Dataset(samples, ["cat"]), MemoryTarget(), format=format, options=options, verify=True)
 
 
 def sample(path="a.png", *splits, boxes=2):

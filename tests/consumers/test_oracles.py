@@ -1,25 +1,24 @@
 """Two other converters as independent judges: what they read in our files, and what we read in theirs.
 
-LABELGLOT_PANLABEL names the program panlabel, LABELGLOT_DATUMARO_PYTHON an interpreter with datumaro. Each known difference is
-written down below with who is right and why; one that goes away is a failure, too.
+``install.py --oracles`` makes their environments (see README.md here). Each known difference is written down below with who is
+right and why; one that goes away is a failure, too.
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import labelglot as lg
 import pytest
+from consumers.install import how, program
+from consumers.seen import needs
 from labelglot.images import BytesImage
 from labelglot.plugin import Annotation, Dataset, Label, Sample, in_pixels
 from labelglot.testing.strategies import png
 
-PANLABEL = os.environ.get("LABELGLOT_PANLABEL")
-DATUMARO = os.environ.get("LABELGLOT_DATUMARO_PYTHON")
+PANLABEL = program("LABELGLOT_PANLABEL")
+DATUMARO = program("LABELGLOT_DATUMARO_PYTHON")
 pytestmark = pytest.mark.heavy
-needs_panlabel = pytest.mark.skipif(not PANLABEL, reason="LABELGLOT_PANLABEL is not set")
-needs_datumaro = pytest.mark.skipif(not DATUMARO, reason="LABELGLOT_DATUMARO_PYTHON is not set")
 
 BOXES = {
     "one.png": [("cat", (1.0, 2.0, 33.0, 40.0)), ("dog", (4.0, 5.0, 60.0, 44.0))],
@@ -105,7 +104,20 @@ def judge(found, key):
     assert not found, "; ".join(found)
 
 
-def panlabel(*arguments):
+@pytest.fixture
+def panlabel(record_property):
+    if not PANLABEL:
+        pytest.skip(f"panlabel is not installed: {how('oracles')}")
+    record_property("judge", subprocess.run([PANLABEL, "--version"], capture_output=True, text=True, check=True).stdout.strip())
+    return convert
+
+
+@pytest.fixture
+def datumaro(record_property):
+    needs("datumaro", DATUMARO, "oracles", record_property)
+
+
+def convert(*arguments):
     return subprocess.run([str(PANLABEL), "convert", *map(str, arguments), "--allow-lossy"], capture_output=True, text=True, check=False)
 
 
@@ -124,9 +136,8 @@ def single(folder, format):
     return plain[0] if len(plain) == 1 else folder
 
 
-@needs_panlabel
 @pytest.mark.parametrize("format", sorted(set(THEIRS) & set(lg.registry.ids())))
-def test_panlabel_reads_ours(format, tmp_path):
+def test_panlabel_reads_ours(panlabel, format, tmp_path):
     lg.write(dataset(), tmp_path / "ours", format=format, options=OPTIONS.get(format))
     done = panlabel("-f", THEIRS[format], "-t", "coco", "-i", single(tmp_path / "ours", format), "-o", tmp_path / "theirs.json")
     if done.returncode:
@@ -134,9 +145,8 @@ def test_panlabel_reads_ours(format, tmp_path):
     judge(differences(rows_of(lg.read(tmp_path / "theirs.json", format="coco")), format in ("wider-face", "kaggle-wheat")), ("panlabel reads", format))
 
 
-@needs_panlabel
 @pytest.mark.parametrize("format", sorted(set(THEIRS) & set(lg.registry.ids())))
-def test_we_read_what_panlabel_writes(format, tmp_path):
+def test_we_read_what_panlabel_writes(panlabel, format, tmp_path):
     lg.write(dataset(), tmp_path / "in.json", format="coco")
     for name in BOXES:
         (tmp_path / name).write_bytes(png(64, 48))
@@ -159,7 +169,7 @@ DATUMARO_READS = {
 }  # fmt: skip
 
 
-@needs_datumaro
+@pytest.mark.usefixtures("datumaro")
 @pytest.mark.parametrize("format", sorted(set(DATUMARO_READS) & set(lg.registry.ids())))
 def test_datumaro_reads_ours(format, tmp_path):
     out, result = tmp_path / "ours", tmp_path / "seen.json"

@@ -70,19 +70,25 @@ def test_the_corpus(place):
 @pytest.mark.heavy
 @pytest.mark.skipif(not INPUTS, reason="LABELGLOT_FUZZ is not set")
 @pytest.mark.parametrize("format", FORMATS, ids=str)
-def test_more(format):
+def test_more(format, record_property):
     files = seed(format)
+    outcomes: Counter[str] = Counter()
 
     @settings(max_examples=INPUTS, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(data=st.data())
     def run(data):
         damaged = data.draw(mutations(files))
         try:
-            try_reading(format, damaged)
+            outcomes[try_reading(format, damaged)] += 1
         except Exception:
+            outcomes["anything else"] += 1
             text = json.dumps({"format": format.id, "files": {n: base64.b64encode(d).decode() for n, d in sorted(damaged.items())}}, indent=1)
             CORPUS.mkdir(exist_ok=True)
             (CORPUS / f"{format.id}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json").write_text(text + "\n")
             raise
 
-    run()
+    try:
+        run()
+    finally:
+        for what, number in outcomes.items():
+            record_property(f"fuzz: {what}", number)

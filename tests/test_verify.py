@@ -31,13 +31,18 @@ CASES = [pytest.param(f, options, id=f"{f}-{options}" if options else str(f)) fo
 
 
 @pytest.mark.parametrize(("format", "options"), CASES)
-def test_no_format_breaks_its_promise(format, options):
+def test_no_format_breaks_its_promise(format, options, record_property):
+    number = 0
+
     @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(datasets(EVERYTHING))
     def run(dataset):
+        nonlocal number
+        number += 1
         lg.write(dataset, MemoryTarget(), format=format, options=options, verify=True)
 
     run()
+    record_property("verified", number)
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=str)

@@ -54,6 +54,8 @@ KNOWN = {
     ("datumaro reads", "mot"): "both: the challenge's seqinfo.ini has name and frameRate, which nobody stated here; datumaro demands them",
     ("datumaro reads", "open-images"): "we: boxes and class ids agree; datumaro shows the id where class-descriptions.csv has the name",
     ("datumaro reads", "wider-face"): "we: the published lists lie in wider_face_split/; datumaro finds nothing without event folders",
+    ("datumaro writes", "coco"): "we: stuff_train.json, of what is no object, repeats all of instances_train.json; labelglot check tells of the copies",
+    ("datumaro writes", "mot"): "both: images are numbered, as the challenge does; their names are lost",
 }  # fmt: skip
 """(judge and direction, format): who is right and why."""
 
@@ -163,22 +165,40 @@ def test_we_read_what_panlabel_writes(panlabel, format, tmp_path):
     judge(differences(seen, format in ("wider-face", "kaggle-wheat")), ("panlabel writes", format))
 
 
-DATUMARO_READS = {
+DATUMARO_HAS = {
     "coco": "coco", "voc": "voc", "cvat-images": "cvat", "kitti": "kitti", "wider-face": "wider_face",
     "open-images": "open_images", "mot": "mot_seq", "yolo-darknet": "yolo",
 }  # fmt: skip
+DATUMARO_WRITES = {**DATUMARO_HAS, "mot": "mot_seq_gt", "yolo": "yolo_ultralytics", "datumaro": "datumaro"}
+
+
+def run_datumaro(*arguments):
+    client = Path(__file__).with_name("datumaro_client.py")
+    done = subprocess.run([str(DATUMARO), str(client), *map(str, arguments)], capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr)[-600:] if done.returncode else ""
 
 
 @pytest.mark.usefixtures("datumaro")
-@pytest.mark.parametrize("format", sorted(set(DATUMARO_READS) & set(lg.registry.ids())))
+@pytest.mark.parametrize("format", sorted(set(DATUMARO_HAS) & set(lg.registry.ids())))
 def test_datumaro_reads_ours(format, tmp_path):
     out, result = tmp_path / "ours", tmp_path / "seen.json"
     lg.write(dataset().map(InTrain()), out, format=format)
-    client = Path(__file__).with_name("datumaro_client.py")
-    done = subprocess.run([str(DATUMARO), str(client), DATUMARO_READS[format], str(out), str(result)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        judge([(done.stdout + done.stderr)[-600:]], ("datumaro reads", format))
+    if said := run_datumaro("read", DATUMARO_HAS[format], out, result):
+        judge([said], ("datumaro reads", format))
     judge(differences(json.loads(result.read_text()), format == "wider-face"), ("datumaro reads", format))
+
+
+@pytest.mark.usefixtures("datumaro")
+@pytest.mark.parametrize("format", sorted(set(DATUMARO_WRITES) & set(lg.registry.ids())))
+def test_we_read_what_datumaro_writes(format, tmp_path):
+    (tmp_path / "in.json").write_text(json.dumps({name: [[label, *box] for label, box in rows] for name, rows in BOXES.items()}))
+    if said := run_datumaro("write", DATUMARO_WRITES[format], tmp_path / "theirs", tmp_path / "in.json"):
+        judge([said], ("datumaro writes", format))
+    try:
+        seen = rows_of(lg.read(tmp_path / "theirs", format=format).complete())
+    except lg.LabelglotError as error:
+        judge([str(error)], ("datumaro writes", format))
+    judge(differences(seen, format == "wider-face"), ("datumaro writes", format))
 
 
 class InTrain:

@@ -103,7 +103,10 @@ def make(environment: Environment) -> list[str]:
 
 def make_fuzz() -> list[str]:
     """The project itself, beside the fuzzer."""
-    done = succeeds(*(uv() or ["uv"]), "sync", "--quiet", "--group", "fuzz", UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv-fuzz"))
+    tool = uv()
+    if not tool:
+        return ["the fuzzer, which needs uv"]
+    done = succeeds(*tool, "sync", "--quiet", "--group", "fuzz", UV_PROJECT_ENVIRONMENT=str(ROOT / ".venv-fuzz"))
     return [] if done else ["atheris"]
 
 

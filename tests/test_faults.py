@@ -58,7 +58,8 @@ def small_files():
 
 @pytest.mark.parametrize("name", ["out", "out.zip", "out.tar.gz", "out.json"])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_file_that_cannot_grow(name, workers, tmp_path):
+def test_a_file_that_cannot_grow(name, workers, tmp_path, record_property):
+    record_property("faults: a file that cannot grow", 1)
     lg.write(dataset(500), tmp_path / "in.json", format="coco")
     done = run("convert", tmp_path / "in.json", tmp_path / name, "--from", "coco", "--to", "coco", "--workers", workers, preexec_fn=small_files)
     assert done.returncode == 1, done.stderr
@@ -79,7 +80,8 @@ def tiny_disk(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["out", "out.zip", "out.tar", "out.json"])
-def test_a_full_disk(name, tmp_path, tiny_disk):
+def test_a_full_disk(name, tmp_path, tiny_disk, record_property):
+    record_property("faults: a full disk", 2)
     lg.write(dataset(1200), tmp_path / "in.json", format="coco")
     source, target = tmp_path / "in.json", tiny_disk / name
     to = "voc" if name != "out.json" else "coco"
@@ -95,8 +97,19 @@ def test_a_full_disk(name, tmp_path, tiny_disk):
     assert len(list(lg.read(target, format=to))) == 2 and left(tiny_disk) == [name]
 
 
+def test_a_disk_that_may_only_be_read(tmp_path, tiny_disk, record_property):
+    record_property("faults: a read-only disk", 2)
+    lg.write(dataset(2), tiny_disk / "old", format="coco")
+    subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
+    for name, overwrite in (("new", False), ("old", True)):
+        with pytest.raises(TargetError, match="Read-only file system"):
+            lg.write(dataset(3), tiny_disk / name, format="coco", overwrite=overwrite)
+    assert len(list(lg.read(tiny_disk / "old"))) == 2 and left(tiny_disk) == ["old"]
+
+
 @pytest.mark.parametrize("place", ["/proc/labelglot-out", "/sys/labelglot-out", "FILE/out"])
-def test_a_place_where_nothing_can_be_written(place, tmp_path):
+def test_a_place_where_nothing_can_be_written(place, tmp_path, record_property):
+    record_property("faults: a place that refuses", 1)
     (tmp_path / "file").write_text("x")
     target = place.replace("FILE", str(tmp_path / "file"))
     with pytest.raises(TargetError) as error:
@@ -105,7 +118,8 @@ def test_a_place_where_nothing_can_be_written(place, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_a_folder_without_permission(tmp_path):
+def test_a_folder_without_permission(tmp_path, record_property):
+    record_property("faults: a place that refuses", 1)
     tmp_path.chmod(0o555)
     with pytest.raises(TargetError, match="Permission denied"):
         lg.write(dataset(2), tmp_path / "out", format="coco")
@@ -138,7 +152,7 @@ def ended(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def test_killed_at_any_moment(tmp_path):
+def test_killed_at_any_moment(tmp_path, record_property):
     """Half of the kills hit a conversion into nothing, half one that replaces an older output."""
     chance = random.Random(7)
     lg.write(with_images(12), tmp_path / "in", format="coco")
@@ -171,10 +185,12 @@ def test_killed_at_any_moment(tmp_path):
         assert len(list(lg.read(place / name, format=to))) == 12
         shutil.rmtree(place)
     assert completed + absent + old == KILLS and absent and old
-    print(f"{KILLS} kills: {absent} left nothing, {old} the old output, {completed} came too late")
+    for what, number in (("nothing", absent), ("the old output", old), ("the new output, complete", completed)):
+        record_property(f"kills: {what}", number)
 
 
-def test_interrupted_workers_leave_nothing(tmp_path):
+def test_interrupted_workers_leave_nothing(tmp_path, record_property):
+    record_property("faults: workers interrupted", 3)
     lg.write(dataset(4000), tmp_path / "in.json", format="coco")
     command = [sys.executable, "-m", "labelglot", "convert", tmp_path / "in.json", tmp_path / "out", "--to", "voc", "--workers", "2"]
     for wait in (0.5, 0.9, 1.3):
@@ -234,7 +250,8 @@ def harms(root):
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=str)
-def test_a_source_that_changes_while_it_is_read(format, tmp_path):
+def test_a_source_that_changes_while_it_is_read(format, tmp_path, record_property):
+    record_property("faults: a source cut, emptied or gone while it is read", HARMS)
     source = tmp_path / "in"
     written = MemoryTarget()
     lg.write(with_images(4), written, format=format)
@@ -258,7 +275,8 @@ def test_a_source_that_changes_while_it_is_read(format, tmp_path):
         assert left(tmp_path, "in") == [], what
 
 
-def test_an_archive_that_is_replaced_while_it_is_read(tmp_path):
+def test_an_archive_that_is_replaced_while_it_is_read(tmp_path, record_property):
+    record_property("faults: an archive replaced while it is read", 3)
     source = tmp_path / "in.zip"
     lg.write(with_images(4), source, format="voc")
 
@@ -285,9 +303,11 @@ def test_an_archive_that_is_replaced_while_it_is_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["out", "out.zip", "out.json"])
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_two_processes_write_the_same_target(name, overwrite, tmp_path):
+def test_two_processes_write_the_same_target(name, overwrite, tmp_path, record_property):
     target = tmp_path / name
-    for _ in range(8 if THOROUGH else 3):
+    rounds = 8 if THOROUGH else 3
+    record_property("faults: three processes write one target", rounds)
+    for _ in range(rounds):
         numbers = (20, 30, 40)
         children = [in_child(lambda n=n: lg.write(dataset(n), target, format="coco", overwrite=overwrite)) for n in numbers]
         codes = [ended(child) for child in children]
@@ -300,7 +320,8 @@ def test_two_processes_write_the_same_target(name, overwrite, tmp_path):
         shutil.rmtree(target) if target.is_dir() else target.unlink()
 
 
-def test_a_broken_report_place_is_told_before_any_work(tmp_path):
+def test_a_broken_report_place_is_told_before_any_work(tmp_path, record_property):
+    record_property("faults: a place that refuses", 1)
     lg.write(dataset(2), tmp_path / "in.json", format="coco")
     done = run("convert", tmp_path / "in.json", tmp_path / "out", "--to", "voc", "--report", tmp_path / "no" / "r.json", "--json")
     assert done.returncode == 1 and not (tmp_path / "out").exists()

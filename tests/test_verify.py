@@ -1,5 +1,6 @@
 """What is written is read back and compared with what was promised, before it appears."""
 
+import contextlib
 from typing import Any, Literal, get_args, get_origin
 
 import labelglot as lg
@@ -9,7 +10,7 @@ from labelglot.cli import main
 from labelglot.errors import VerifyError
 from labelglot.holds import EVERYTHING
 from labelglot.images import BytesImage
-from labelglot.schema import Annotation, Dataset, Polygon, Sample
+from labelglot.schema import Annotation, Dataset, Polygon, Sample, Tag
 from labelglot.storage import MemoryTarget
 from labelglot.testing.strategies import datasets, png
 from labelglot_coco.coco import Coco
@@ -30,13 +31,18 @@ CASES = [pytest.param(f, options, id=f"{f}-{options}" if options else str(f)) fo
 
 
 @pytest.mark.parametrize(("format", "options"), CASES)
-def test_no_format_breaks_its_promise(format, options):
+def test_no_format_breaks_its_promise(format, options, record_property):
+    number = 0
+
     @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(datasets(EVERYTHING))
     def run(dataset):
+        nonlocal number
+        number += 1
         lg.write(dataset, MemoryTarget(), format=format, options=options, verify=True)
 
     run()
+    record_property("verified", number)
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=str)
@@ -53,9 +59,44 @@ def test_images_of_one_name_in_two_splits_stay_two(format):
     assert sorted((i.width, i.height) for i in images) in ([(20, 10), (30, 40)], [])
 
 
+FOLDERS = ("images", "img", "Images", "JPEGImages", "Annotations", "annotations", "labels", "xmls", "masks", "SegmentationClass", "train", "data", "0")
+"""Names by which readers tell labels, images and splits apart; images may lie in folders of such names, too."""
+FLAT = [(f, {"layout": "flat"}) for f in FORMATS if "flat" in str(f.WriteOptions.model_fields.get("layout"))]
+
+
+@pytest.mark.parametrize(("format", "options"), [*((f, {}) for f in FORMATS), *FLAT], ids=str)
+def test_images_in_folders_of_any_name_stay_there_or_are_renamed(format, options):
+    objects = (Annotation(label="cat", box=(1.0, 2.0, 3.0, 4.0), shape=Polygon.of((1.0, 2.0, 3.0, 2.0, 3.0, 4.0)), track=1),)
+    for folders in (FOLDERS, *((each,) for each in FOLDERS), *((f"deep/{each}",) for each in FOLDERS)):
+        names = [f"{folder}/{number}.png" for number, folder in enumerate(folders)]
+        for images in (True, False):
+            samples = [
+                Sample(path=name, size=(20, 10), image=BytesImage(name, png(20, 10)) if images else None, annotations=objects, tags=(Tag(label="cat"),)) for name in names
+            ]
+            lg.write(Dataset(samples, ["cat"]), MemoryTarget(), format=format, options=options, verify=True)
+
+
 def sample(path="a.png", *splits, boxes=2):
     objects = tuple(Annotation(label="cat", box=(i + 1.0, 2.0, i + 3.0, 4.0)) for i in range(boxes))
     return Sample(path=path, splits=splits, size=(64, 48), annotations=objects)
+
+
+@pytest.mark.parametrize(("size", "step", "close"), [((64, 48), 1e-3, True), (None, 1e-7, True), (None, 1e-3, False)])
+def test_what_is_close_depends_on_the_unit_not_on_the_number(size, step, close):
+    """A thousandth of a pixel is nothing, even left of the first pixel's edge; a thousandth of an image is not."""
+
+    class Shaky(Coco):
+        id = "shaky"
+        holds = Coco.holds.replace(relative=True)
+
+        def encode(self, sample, context, ordinal):
+            moved = tuple(a.replace(box=tuple(v + step for v in a.box)) for a in sample.annotations)
+            return super().encode(sample.replace(annotations=moved), context, ordinal)
+
+    box = Annotation(label="cat", box=(0.2, 0.3, 0.8, 0.9))
+    dataset = Dataset([Sample(path="a.png", size=size, units="pixels" if size else "relative", annotations=(box,))], ["cat"])
+    with contextlib.nullcontext() if close else pytest.raises(VerifyError, match="became"):
+        lg.write(dataset, MemoryTarget(), format=Shaky(), verify=True)
 
 
 class Liar(Coco):

@@ -12,7 +12,7 @@ from labelglot.checking import CATALOGUE, check, entry_of, fix_sample, load_fixe
 from labelglot.cli import main
 from labelglot.images import BytesImage
 from labelglot.report import Report
-from labelglot.schema import Annotation, Dataset, Keypoints, Label, Mask, Polygon, Sample
+from labelglot.schema import Annotation, Dataset, Keypoints, Label, Mask, Polygon, RotatedBox, Sample
 from labelglot.testing.strategies import png
 from PIL import Image
 
@@ -77,6 +77,8 @@ def test_most_codes_in_the_plugins_have_an_entry_of_their_own():
         (Annotation(shape=Polygon.of((1.0, 1.0, 9.0, 9.0, 9.0, 1.0, 1.0, 12.0))), ["polygon.crossing"]),
         (Annotation(shape=Polygon.of((1.0, 1.0, 90.0, 9.0, 9.0, 20.0))), ["point.outside"]),
         (Annotation(shape=Polygon.of((1.0, NAN, 9.0, 9.0, 9.0, 20.0))), ["box.not-finite", "polygon.degenerate"]),
+        (Annotation(shape=RotatedBox(corners=(1.0, 1.0, 9.0, 1.0, 9.0, 9.0, 1.0, 9.0))), []),
+        (Annotation(shape=RotatedBox(corners=(1.0, 1.0, 9.0, 1.0, 9.0, 9.0, 3.0, 20.0))), ["box.skewed"]),
         (Annotation(shape=Mask(width=64, height=48, rle="PQ3")), ["mask.length"]),
         (Annotation(shape=Mask(width=48, height=64, rle="0")), ["mask.length"]),
         (Annotation(keypoints=Keypoints(points=(1.0, 1.0, 2.0, 2.0), visibility=(2,))), ["keypoints.count"]),
@@ -136,6 +138,9 @@ def test_what_only_the_whole_can_tell(tmp_path):
     assert found(write(tmp_path / "6", *cats(3, (-1.0, 2.0, 9.0, 9.0))))["suspicious.origin"].severity == "warning"
     assert found(write(tmp_path / "7", *cats(12, (1.0, 1.0, 9.0, 9.0))))["suspicious.origin"].severity == "info"
     assert "suspicious.origin" not in found(write(tmp_path / "8", *cats(12, (1.5, 1.0, 9.0, 9.0))))
+    twice = tmp_path / "twice.jsonl"
+    twice.write_text('{"labelglot": 1, "labels": []}\n' + '{"path": "a.png", "annotations": []}\n' * 2)
+    assert found(twice)["image.listed-twice"].examples[0]["key"] == "a.png"
     names = (Label(key="cat", name="cat", id=1), Label(key="cat#2", name="cat", id=2))
     assert found(write(tmp_path / "9", *cats(1, (5.0, 5.0, 9.0, 9.0)), labels=names))["class.duplicate"].count == 1
 
@@ -202,6 +207,15 @@ def test_fixes():
     assert left == ["box.not-finite", "box.outside"]
     assert fix_sample(fixed)[1] == ()
     assert fix_sample(sample(Annotation(box=(1.0, 1.0, 2.0, 2.0))))[1] == ()
+
+
+@pytest.mark.parametrize(("box", "code"), [((NAN, 1.0, 4.0, 4.0), "box.not-finite"), ((2.0, 2.0, 2.0, 2.0), "box.empty")])
+def test_a_box_that_says_nothing_is_taken_from_the_outline(box, code):
+    given = sample(Annotation(label="cat", box=box, shape=Polygon.of(SQUARE)))
+    fixed, (fix,) = fix_sample(given)
+    assert fix.code == code and fixed.annotations[0].box == (1.0, 1.0, 9.0, 9.0)
+    (back,) = undo_fixes(Dataset([fixed], ["cat"]), (fix,))
+    assert repr(back) == repr(given)
 
 
 def test_fixes_can_be_taken_back(tmp_path):

@@ -1,7 +1,6 @@
 """A small dataset, what a consumer sees of it once it is written, and whether that is all of it."""
 
 import json
-import os
 import subprocess
 import sys
 from functools import cache
@@ -9,11 +8,13 @@ from pathlib import Path
 
 import labelglot as lg
 import pytest
+from consumers.install import how, program
 from labelglot.images import BytesImage
 from labelglot.plugin import Annotation, Dataset, Label, Polygon, Sample
 from labelglot.testing.strategies import png
 
-PYTHON = os.environ.get("LABELGLOT_CONSUMERS_PYTHON", sys.executable)
+PYTHON = program("LABELGLOT_CONSUMERS_PYTHON") or sys.executable
+"""Has the light consumers, or at least those that belong to the project's own tests."""
 CLIENTS = Path(__file__).parent
 LABELS = (Label(key="unused", name="unused", id=3), Label(key="cat", name="cat", id=7), Label(key="big dog", name="big dog", id=90))
 BOXES = {
@@ -23,9 +24,26 @@ BOXES = {
 }
 
 
+VERSION = """
+import sys
+from importlib.metadata import packages_distributions, version
+for name in packages_distributions().get(sys.argv[1], ())[:1]:
+    print(name.replace("_", "-"), version(name))
+"""
+
+
 @cache
-def installed(module, python=PYTHON):
-    return subprocess.run([python, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
+def judge(module, python=PYTHON):
+    """The distribution that has a module, and its version; empty if there is none. A broken one is there: its tests fail."""
+    return subprocess.run([python, "-c", VERSION, module], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def needs(module, python, group, record_property):
+    """Skips what has no judge, saying how to get it, and puts down who judges."""
+    found = python and judge(module, python)
+    if not found:
+        pytest.skip(f"{module} is not installed: {how(group)}")
+    record_property("judge", found)
 
 
 def dataset(*splits, polygons=False, tracks=False, whole=False, names=tuple(BOXES)):
@@ -43,10 +61,9 @@ def dataset(*splits, polygons=False, tracks=False, whole=False, names=tuple(BOXE
     return Dataset(samples, LABELS)
 
 
-def see(client, module, format, made, tmp_path, python=PYTHON, clients="light_clients.py", **options):
+def see(tmp_path, record_property, client, module, format, made, python=PYTHON, clients="light_clients.py", group="light", **options):
     """What a client sees of a dataset that was written as ``format``."""
-    if not installed(module, python):
-        pytest.skip(f"{module} is not installed")
+    needs(module, python, group, record_property)
     if format not in lg.registry:
         pytest.skip(f"{format} is not installed")
     out, result = tmp_path / "out", tmp_path / "seen.json"

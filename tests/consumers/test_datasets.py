@@ -1,29 +1,31 @@
 """What the formats of Hugging Face write is loaded unchanged by ``datasets``, and what that writes is read.
 
-LABELGLOT_DATASETS_PYTHON names an interpreter that has ``datasets`` and Pillow.
+It belongs to the light consumers: see README.md here.
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import labelglot as lg
 import pytest
+from consumers.seen import PYTHON, needs
 from labelglot.images import BytesImage
 from labelglot.plugin import Annotation, Dataset, Sample, Tag
 from labelglot.testing.strategies import png
-
-PYTHON = os.environ.get("LABELGLOT_DATASETS_PYTHON")
-pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not PYTHON, reason="LABELGLOT_DATASETS_PYTHON is not set")]
 
 CLIENT = Path(__file__).with_name("datasets_client.py")
 SIZE = (64, 48)
 
 
+@pytest.fixture(autouse=True)
+def judged(record_property: Any) -> None:
+    needs("datasets", PYTHON, "light", record_property)
+
+
 def client(*args: str) -> None:
-    done = subprocess.run([str(PYTHON), str(CLIENT), *args], capture_output=True, text=True, check=False)
+    done = subprocess.run([PYTHON, str(CLIENT), *args], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 
 

@@ -1,25 +1,24 @@
 """Two other converters as independent judges: what they read in our files, and what we read in theirs.
 
-LABELGLOT_PANLABEL names the program panlabel, LABELGLOT_DATUMARO_PYTHON an interpreter with datumaro. Each known difference is
-written down below with who is right and why; one that goes away is a failure, too.
+``install.py --oracles`` makes their environments (see README.md here). Each known difference is written down below with who is
+right and why; one that goes away is a failure, too.
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
 import labelglot as lg
 import pytest
+from consumers.install import how, program
+from consumers.seen import needs
 from labelglot.images import BytesImage
 from labelglot.plugin import Annotation, Dataset, Label, Sample, in_pixels
 from labelglot.testing.strategies import png
 
-PANLABEL = os.environ.get("LABELGLOT_PANLABEL")
-DATUMARO = os.environ.get("LABELGLOT_DATUMARO_PYTHON")
+PANLABEL = program("LABELGLOT_PANLABEL")
+DATUMARO = program("LABELGLOT_DATUMARO_PYTHON")
 pytestmark = pytest.mark.heavy
-needs_panlabel = pytest.mark.skipif(not PANLABEL, reason="LABELGLOT_PANLABEL is not set")
-needs_datumaro = pytest.mark.skipif(not DATUMARO, reason="LABELGLOT_DATUMARO_PYTHON is not set")
 
 BOXES = {
     "one.png": [("cat", (1.0, 2.0, 33.0, 40.0)), ("dog", (4.0, 5.0, 60.0, 44.0))],
@@ -55,6 +54,8 @@ KNOWN = {
     ("datumaro reads", "mot"): "both: the challenge's seqinfo.ini has name and frameRate, which nobody stated here; datumaro demands them",
     ("datumaro reads", "open-images"): "we: boxes and class ids agree; datumaro shows the id where class-descriptions.csv has the name",
     ("datumaro reads", "wider-face"): "we: the published lists lie in wider_face_split/; datumaro finds nothing without event folders",
+    ("datumaro writes", "coco"): "we: stuff_train.json, of what is no object, repeats all of instances_train.json; labelglot check tells of the copies",
+    ("datumaro writes", "mot"): "both: images are numbered, as the challenge does; their names are lost",
 }  # fmt: skip
 """(judge and direction, format): who is right and why."""
 
@@ -105,7 +106,20 @@ def judge(found, key):
     assert not found, "; ".join(found)
 
 
-def panlabel(*arguments):
+@pytest.fixture
+def panlabel(record_property):
+    if not PANLABEL:
+        pytest.skip(f"panlabel is not installed: {how('oracles')}")
+    record_property("judge", subprocess.run([PANLABEL, "--version"], capture_output=True, text=True, check=True).stdout.strip())
+    return convert
+
+
+@pytest.fixture
+def datumaro(record_property):
+    needs("datumaro", DATUMARO, "oracles", record_property)
+
+
+def convert(*arguments):
     return subprocess.run([str(PANLABEL), "convert", *map(str, arguments), "--allow-lossy"], capture_output=True, text=True, check=False)
 
 
@@ -124,9 +138,8 @@ def single(folder, format):
     return plain[0] if len(plain) == 1 else folder
 
 
-@needs_panlabel
 @pytest.mark.parametrize("format", sorted(set(THEIRS) & set(lg.registry.ids())))
-def test_panlabel_reads_ours(format, tmp_path):
+def test_panlabel_reads_ours(panlabel, format, tmp_path):
     lg.write(dataset(), tmp_path / "ours", format=format, options=OPTIONS.get(format))
     done = panlabel("-f", THEIRS[format], "-t", "coco", "-i", single(tmp_path / "ours", format), "-o", tmp_path / "theirs.json")
     if done.returncode:
@@ -134,9 +147,8 @@ def test_panlabel_reads_ours(format, tmp_path):
     judge(differences(rows_of(lg.read(tmp_path / "theirs.json", format="coco")), format in ("wider-face", "kaggle-wheat")), ("panlabel reads", format))
 
 
-@needs_panlabel
 @pytest.mark.parametrize("format", sorted(set(THEIRS) & set(lg.registry.ids())))
-def test_we_read_what_panlabel_writes(format, tmp_path):
+def test_we_read_what_panlabel_writes(panlabel, format, tmp_path):
     lg.write(dataset(), tmp_path / "in.json", format="coco")
     for name in BOXES:
         (tmp_path / name).write_bytes(png(64, 48))
@@ -153,22 +165,40 @@ def test_we_read_what_panlabel_writes(format, tmp_path):
     judge(differences(seen, format in ("wider-face", "kaggle-wheat")), ("panlabel writes", format))
 
 
-DATUMARO_READS = {
+DATUMARO_HAS = {
     "coco": "coco", "voc": "voc", "cvat-images": "cvat", "kitti": "kitti", "wider-face": "wider_face",
     "open-images": "open_images", "mot": "mot_seq", "yolo-darknet": "yolo",
 }  # fmt: skip
+DATUMARO_WRITES = {**DATUMARO_HAS, "mot": "mot_seq_gt", "yolo": "yolo_ultralytics", "datumaro": "datumaro"}
 
 
-@needs_datumaro
-@pytest.mark.parametrize("format", sorted(set(DATUMARO_READS) & set(lg.registry.ids())))
+def run_datumaro(*arguments):
+    client = Path(__file__).with_name("datumaro_client.py")
+    done = subprocess.run([str(DATUMARO), str(client), *map(str, arguments)], capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr)[-600:] if done.returncode else ""
+
+
+@pytest.mark.usefixtures("datumaro")
+@pytest.mark.parametrize("format", sorted(set(DATUMARO_HAS) & set(lg.registry.ids())))
 def test_datumaro_reads_ours(format, tmp_path):
     out, result = tmp_path / "ours", tmp_path / "seen.json"
     lg.write(dataset().map(InTrain()), out, format=format)
-    client = Path(__file__).with_name("datumaro_client.py")
-    done = subprocess.run([str(DATUMARO), str(client), DATUMARO_READS[format], str(out), str(result)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        judge([(done.stdout + done.stderr)[-600:]], ("datumaro reads", format))
+    if said := run_datumaro("read", DATUMARO_HAS[format], out, result):
+        judge([said], ("datumaro reads", format))
     judge(differences(json.loads(result.read_text()), format == "wider-face"), ("datumaro reads", format))
+
+
+@pytest.mark.usefixtures("datumaro")
+@pytest.mark.parametrize("format", sorted(set(DATUMARO_WRITES) & set(lg.registry.ids())))
+def test_we_read_what_datumaro_writes(format, tmp_path):
+    (tmp_path / "in.json").write_text(json.dumps({name: [[label, *box] for label, box in rows] for name, rows in BOXES.items()}))
+    if said := run_datumaro("write", DATUMARO_WRITES[format], tmp_path / "theirs", tmp_path / "in.json"):
+        judge([said], ("datumaro writes", format))
+    try:
+        seen = rows_of(lg.read(tmp_path / "theirs", format=format).complete())
+    except lg.LabelglotError as error:
+        judge([str(error)], ("datumaro writes", format))
+    judge(differences(seen, format == "wider-face"), ("datumaro writes", format))
 
 
 class InTrain:

@@ -1,10 +1,9 @@
 """What the YOLO formats write is loaded unchanged by Ultralytics, which runs in an interpreter of its own.
 
-LABELGLOT_ULTRALYTICS_PYTHON names an interpreter with ultralytics; it needs torch, torchvision and opencv beside it.
+``install.py --heavy`` makes that (see README.md here).
 """
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -12,16 +11,23 @@ from typing import Any
 
 import labelglot as lg
 import pytest
+from consumers.install import program
+from consumers.seen import needs
 from labelglot.images import BytesImage
 from labelglot.plugin import Annotation, Dataset, Keypoints, Label, Polygon, RotatedBox, Sample, Tag
 from labelglot.testing.strategies import png
 
-PYTHON = os.environ.get("LABELGLOT_ULTRALYTICS_PYTHON")
-pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not PYTHON, reason="LABELGLOT_ULTRALYTICS_PYTHON is not set")]
+PYTHON = program("LABELGLOT_ULTRALYTICS_PYTHON")
+pytestmark = pytest.mark.heavy
 
 CLIENT = Path(__file__).with_name("ultralytics_client.py")
 SIZE = (64, 48)
 TASKS = {"yolo": "detect", "yolo-seg": "segment", "yolo-obb": "obb", "yolo-pose": "pose", "yolo-cls": "classify"}
+
+
+@pytest.fixture(autouse=True)
+def judged(record_property: Any) -> None:
+    needs("ultralytics", PYTHON, "heavy", record_property)
 
 
 def sample(path: str, *splits: str, annotations: Any = (), **more: Any) -> Sample:

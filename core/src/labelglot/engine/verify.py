@@ -42,6 +42,8 @@ class Promised:
         self.job, self.work, self.ordinal = job, work, 0
         self.misfits: set[tuple[str, int]] = set()
         """Objects whose mask is not as large as their image, by sample key and position."""
+        self.relative: set[str] = set()
+        """Keys of samples whose coordinates are shares of an image of unknown size."""
 
     def __len__(self) -> int:
         return sum(map(len, self.work))
@@ -60,6 +62,8 @@ class Promised:
                 reduced, _ = reducer.reduce(in_pixels(sample), ordinal, number, sink)
                 number += len(sample.annotations or ())
                 if reduced is not None:
+                    if reduced.units == "relative":
+                        self.relative.add(reduced.key)
                     for i, a in enumerate(reduced.annotations or ()):
                         if reduced.size and isinstance(a.shape, Mask) and (a.shape.width, a.shape.height) != reduced.size:
                             self.misfits.add((reduced.key, i))
@@ -100,7 +104,8 @@ def verify(job: Job, work: Sequence[Work], reread: Callable[[], Dataset], report
         written = reread()
         theirs = _Counting(written.labels, alone)
         for change in compare(promised.map(mine), written.map(theirs), pairing=_pairs):
-            if change.aspect not in JUDGED or (change.aspect in GEOMETRY and _near(change.before, change.after)):
+            within = PRECISION[change.key in stream.relative]
+            if change.aspect not in JUDGED or (change.aspect in GEOMETRY and _near(change.before, change.after, within)):
                 continue
             broken = _broken(change, stream)
             if broken is not None:
@@ -158,22 +163,22 @@ def _said(tags: Sequence[Tag]) -> list[tuple[str | None, str | None, bool]]:
     return [(tag.label, tag.text, tag.negative) for tag in tags]
 
 
-def _near(a: Any, b: Any) -> bool:
+def _near(a: Any, b: Any, within: float) -> bool:
     """Whether two geometries are of one kind and their numbers close."""
     if isinstance(a, float | int) and isinstance(b, float | int):
-        within = PRECISION[1] if max(abs(a), abs(b)) <= 1 else PRECISION[0]
         return abs(a - b) <= within or a == b or (a != a and b != b)
     if type(a) is not type(b):
         return False
     if isinstance(a, RotatedBox):
         mine, theirs = points(a.corners), points(b.corners)
-        return len(mine) == len(theirs) and all(any(_near(p, q) for q in theirs) for p in mine)
+        return len(mine) == len(theirs) and all(any(_near(p, q, within) for q in theirs) for p in mine)
     if isinstance(a, Polygon):
-        return _near(*(tuple(tuple(map(_open, part)) for part in each.parts) for each in (a, b)))
+        first, second = (tuple(tuple(map(_open, part)) for part in each.parts) for each in (a, b))
+        return _near(first, second, within)
     if isinstance(a, tuple):
-        return len(a) == len(b) and all(map(_near, a, b))
+        return len(a) == len(b) and all(_near(x, y, within) for x, y in zip(a, b, strict=True))
     if isinstance(a, Record):
-        return all(_near(getattr(a, name), getattr(b, name)) for name in a.__struct_fields__)
+        return all(_near(getattr(a, name), getattr(b, name), within) for name in a.__struct_fields__)
     return bool(a == b)
 
 

@@ -111,7 +111,7 @@ def one_per_class(
     width, height = size
     numbers: dict[str | None, int] = {}
     painted: dict[int, list[tuple[int, Any]]] = {}
-    picture = np.zeros((height, width), dtype=np.uint32)
+    picture: Any = None
     for i, a in enumerate(annotations):
         mask = a.shape
         try:
@@ -125,6 +125,9 @@ def one_per_class(
             lose("mask.empty", "annotation", trace[i], "its mask has no pixel", "warning")
             continue
         number = 0 if a.label == BACKGROUND else numbers.setdefault(a.label, len(numbers) + 1)
+        if picture is None:
+            # Not before a mask has shown that the declared size is one that can be.
+            picture = np.zeros((height, width), dtype=np.uint32)
         picture[bitmap] = number
         painted.setdefault(number, []).append((i, mask))
     found = []

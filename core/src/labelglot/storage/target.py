@@ -132,10 +132,11 @@ def _temporary() -> Path:
 
 
 def _remove(path: Path) -> None:
+    """Clean up as far as the system lets us: what went wrong before matters more than what is left."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(OSError):
             path.unlink()
 
 

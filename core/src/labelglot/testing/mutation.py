@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-_INSERTS = (b"\0", b"\xff\xfe", b'"', b"}", b"[", b"<", b"&", b"-", b"NaN", b"1e999", b"null", b"\xed\xa0\x80", b"9" * 25, b",,", b"\n")
+_INSERTS = (b"\0", b"\xff\xfe", b"\xe2\x80\xae", b"\xf0\x9f\x90\x88", b"e\xcc\x81", b'"', b"}", b"[", b"<", b"&", b"-", b"NaN", b"1e999", b"null", b"\xed\xa0\x80", b"9" * 25, b",,", b"\n")
 
 
 def _truncate(draw: Any, data: bytes) -> bytes:
@@ -49,7 +49,27 @@ def _retype(draw: Any, data: bytes) -> bytes:
     return data[: hit.start()] + bytes(new) + data[hit.end() :]
 
 
-_DAMAGE: tuple[Callable[[Any, bytes], bytes], ...] = (_truncate, _flip, _insert, _delete, _double, _retype)
+_FIELD = rb"""
+    "[^"\n]{1,40}"\s*:\s*(?:"[^"\n]*"|-?[\d.eE+-]+|true|false|null|\[[^\[\]{}]*\]|\{[^\[\]{}]*\})\s*,?  # JSON
+    | \s[\w:-]+="[^"\n<]*"                                                                           # XML, attribute
+    | <([\w:-]+)>[^<>]*</\1>                                                                         # XML, element
+    | ^[\w ]+:[^\n]*\n                                                                               # YAML
+    | (?<=[,;\t ])[^,;\t\s]+(?=[,;\t\s])                                                             # tables and lines
+"""
+
+
+def _leave_out(draw: Any, data: bytes) -> bytes:
+    """Without one field: a key and its value, an attribute, an element, a cell."""
+    import re
+
+    found = list(re.finditer(_FIELD, data, re.VERBOSE | re.MULTILINE))
+    if not found:
+        return _delete(draw, data)
+    hit = draw(st.sampled_from(found))
+    return data[: hit.start()] + data[hit.end() :]
+
+
+_DAMAGE: tuple[Callable[[Any, bytes], bytes], ...] = (_truncate, _flip, _insert, _delete, _double, _retype, _leave_out)
 
 
 @st.composite

@@ -88,7 +88,7 @@ class OpenImages(Format):
         uri=True,
         splits="any",
         split_names=rf"(?!{NO_SPLIT}$)\w(?:[\w .+()-]*[\w+()-])?",
-        naming=Naming(unique="stem", suffix=False),
+        naming=Naming(unique="stem", pattern=r"(?!(?:.*/)?masks/)(?s:.+)", suffix=False),
         extra=frozenset({OWNER}),
     )
 

@@ -103,7 +103,7 @@ class TfodCsv(Table):
         return self._columns(head).keys() >= set(COLUMNS)
 
     def _columns(self, head: bytes) -> Mapping[str, int]:
-        text = head.decode("utf-8-sig", "replace").replace("\0", "")
+        text = head.decode("utf-8-sig", "replace")
         try:
             return self.columns_of(next(csv.reader(io.StringIO(text), delimiter=self.delimiter_of(head)), ()))
         except csv.Error:

@@ -29,13 +29,15 @@ class Row(NamedTuple):
 
 class LabelMap(NamedTuple):
     """The rows of a class table. What labelglot wrote down beside them: ``origin``, of the numbers of boxes; ``plain``:
-    no folder beside the table is a split, whatever its name.
+    no folder beside the table is a split, whatever its name; ``beside``: nor does one tell
+    annotations from images, there or in a table further down.
     """
 
     path: str
     rows: tuple[Row, ...]
     origin: str | None = None
     plain: bool = False
+    beside: bool = False
 
     @property
     def classes(self) -> tuple[Row, ...]:
@@ -47,11 +49,12 @@ def find(source: Source, report: Report, code: str) -> LabelMap | None:
     """The class table of a source. Tables of several parts are one; rows that cannot be read are problems."""
     rows: list[Row] = []
     path = origin = None
-    plain = False
+    plain = beside = False
     for name in source.match(NAME):
         path = path or name
         for number, line in lines(source.read(name)):
             plain |= line == PLAIN and name == NAME
+            beside |= line == PLAIN
             stated = _ORIGIN.fullmatch(line)
             if stated is not None:
                 origin = stated[1]
@@ -63,7 +66,7 @@ def find(source: Source, report: Report, code: str) -> LabelMap | None:
                     rows.append(row)
             elif row is not None:
                 report.problem(f"{code}.labelmap", row, f"{name}:{number}", raw=line, action="left out")
-    return None if path is None else LabelMap(path, tuple(rows), origin, plain)
+    return None if path is None else LabelMap(path, tuple(rows), origin, plain, beside)
 
 
 def _row(line: str) -> Row | str | None:

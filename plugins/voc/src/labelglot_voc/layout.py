@@ -20,9 +20,10 @@ MASKS = frozenset({"SegmentationClass", "SegmentationObject"})
 """Folders whose images are annotations."""
 
 DEVKIT = frozenset({"Annotations", "JPEGImages", *MASKS})
-LOOSE = frozenset(
-    ["annotations", "annotation", "annots", "xmls", "xml", "labels", "jpegimages", "images", "image", "imgs", "img"]
-)
+OF_LABELS = frozenset(["annotations", "annotation", "annots", "xmls", "xml", "labels"])
+LOOSE = OF_LABELS | {"jpegimages", "images", "image", "imgs", "img"}
+NO_LABELS = rf"(?!(?:.*/)?(?i:{'|'.join(sorted(OF_LABELS | {each.lower() for each in MASKS}))})/)"
+"""Begins the pattern of names that no reader takes for those of annotation files or masks."""
 
 NO_SPLIT = "default"
 """The list that CVAT and Datumaro write for images of no split."""
@@ -77,20 +78,27 @@ class Lists:
 
 
 def survey(
-    context: ReadContext, files: Sequence[str], tasks: Sequence[str], folder_splits: bool, code: str
+    context: ReadContext,
+    files: Sequence[str],
+    tasks: Sequence[str],
+    folder_splits: bool,
+    code: str,
+    beside: bool = False,
 ) -> Tree:
     """Pair annotation files with images, and read the lists.
 
     ``tasks``: folders in ``ImageSets`` of which the first one present gives the splits. ``folder_splits``: without
-    lists, a folder called train, val or test is a split. ``code``: of the format, for problems.
+    lists, a folder called train, val or test is a split. ``code``: of the format, for problems. ``beside``: each file
+    lies beside its image, so that no folder tells them apart: all folders are part of names.
     """
-    images = [path for path in context.images.paths if not MASKS & set(path.split("/"))]
+    identify = _whole if beside else id_of
+    images = [path for path in context.images.paths if beside or not MASKS & set(path.split("/"))]
     by_id: dict[str, list[str]] = {}
     for path in images:
-        by_id.setdefault(with_suffix(id_of(path), ""), []).append(path)
+        by_id.setdefault(with_suffix(identify(path), ""), []).append(path)
     annotations: dict[str, str] = {}
     for path in files:
-        first = annotations.setdefault(with_suffix(id_of(path), ""), path)
+        first = annotations.setdefault(with_suffix(identify(path), ""), path)
         if first != path:
             message = f"there is {first} for the same image"
             context.report.problem(f"{code}.duplicate", message, path, severity="error", action="skipped")
@@ -100,10 +108,10 @@ def survey(
     found = [(id_, Pair(path, chosen.get(id_))) for id_, path in annotations.items()]
     if context.source.focus is None:
         stored = [path for path in images if "JPEGImages" in path.split("/")] or images
-        found += [(with_suffix(id_of(path), ""), Pair(None, path)) for path in stored if path not in taken]
+        found += [(with_suffix(identify(path), ""), Pair(None, path)) for path in stored if path not in taken]
         present = {id_ for id_, _ in found}
         found += [(id_, Pair(None)) for id_ in lists.splits if id_ not in present]
-    return Tree(_identified(found, lists, folder_splits and not lists.found), tuple(lists.classes))
+    return Tree(_identified(found, lists, folder_splits and not lists.found, beside), tuple(lists.classes))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -119,6 +127,15 @@ def _without(folder: str) -> tuple[str | None, str]:
 
 def _root(path: str) -> str | None:
     return _without(path.rpartition("/")[0])[0]
+
+
+def is_of_labels(path: str) -> bool:
+    """Whether a file lies in a folder whose name says that it has annotations."""
+    return not OF_LABELS.isdisjoint(path.lower().split("/")[:-1])
+
+
+def _whole(path: str) -> str:
+    return path
 
 
 def id_of(path: str) -> str:
@@ -158,16 +175,19 @@ def _file_name(context: ReadContext, path: str) -> str:
     return html.unescape(found[1].decode("utf-8", "replace")).strip() if found else ""
 
 
-def _identified(found: Sequence[tuple[str, Pair]], lists: Lists, folder_splits: bool) -> list[Pair]:
+def _identified(
+    found: Sequence[tuple[str, Pair]], lists: Lists, folder_splits: bool, beside: bool
+) -> list[Pair]:
     """Give each image its splits and its path below the part of the tree all of them share."""
-    heads = {_head(id_, pair.annotation or pair.image, folder_splits) for id_, pair in found}
+    identify = _whole if beside else id_of
+    heads = {_head(id_, pair.annotation or pair.image, folder_splits, beside) for id_, pair in found}
     wrapper = _common((heads - {None}) | lists.roots)
     start = f"{wrapper}/" if wrapper else ""
     seen: set[tuple[tuple[str, ...], str]] = set()
     result = []
     for id_, pair in sorted(found, key=lambda item: item[0]):
         splits = order_splits(lists.splits.get(id_, ()))
-        path = (id_ if pair.image is None else id_of(pair.image)).removeprefix(start)
+        path = (id_ if pair.image is None else identify(pair.image)).removeprefix(start)
         if folder_splits:
             splits, path = _split_of(path)
         if (splits, path) in seen and pair.image is not None:
@@ -177,7 +197,7 @@ def _identified(found: Sequence[tuple[str, Pair]], lists: Lists, folder_splits: 
     return result
 
 
-def _head(id_: str, file: str | None, folder_splits: bool) -> str | None:
+def _head(id_: str, file: str | None, folder_splits: bool, beside: bool) -> str | None:
     """The part of an id that may be the way to the dataset rather than part of the image's name."""
     if file is None:
         return None
@@ -186,7 +206,7 @@ def _head(id_: str, file: str | None, folder_splits: bool) -> str | None:
         at = next((i for i, part in enumerate(folders) if split_role(part)), None)
         if at is not None:
             return "/".join(folders[:at])
-    return _root(file) or ""
+    return "" if beside else _root(file) or ""
 
 
 def _common(heads: Iterable[str | None]) -> str:

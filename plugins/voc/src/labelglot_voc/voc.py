@@ -147,7 +147,7 @@ class Voc(PerImage):
     def read(self, context: ReadContext) -> Dataset:
         table = labelmap.find(context.source, context.report, self.id)
         context, info = with_origin(context, table, self.id)
-        tree = self._tree(context, not (table and table.plain))
+        tree = self._tree(context, table)
         labels = labelmap.labels_of(table.classes, self.id) if table else list(tree.classes)
         tree.sort_tags([label if isinstance(label, str) else label.key for label in labels])
         decoder = self.decoder(context)
@@ -155,11 +155,13 @@ class Voc(PerImage):
         return Dataset(records, labels, info, labels_complete=False)
 
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
-        return self._tree(context).pairs
+        return self._tree(context, labelmap.find(context.source, Report(), self.id)).pairs
 
-    def _tree(self, context: ReadContext, folder_splits: bool = True) -> layout.Tree:
-        files = annotation_files(context, self.id)
-        return layout.survey(context, files, ("Main", "", "Detection"), folder_splits, self.id)
+    def _tree(self, context: ReadContext, table: labelmap.LabelMap | None) -> layout.Tree:
+        beside = table is not None and table.beside
+        files = list(context.source.match("*.xml")) if beside else annotation_files(context, self.id)
+        tasks = ("Main", "", "Detection")
+        return layout.survey(context, files, tasks, not (table and table.plain), self.id, beside)
 
     def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
         listed = pair.more or layout.Listed()

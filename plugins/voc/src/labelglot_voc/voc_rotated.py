@@ -74,7 +74,7 @@ class VocRotated(PerImage):
         flags={name: kinds for name, kinds in VOC_FLAGS.items() if name != "occluded"},
         defaults={name: value for name, value in VOC_DEFAULTS.items() if name != "occluded"},
         uri="location",
-        naming=Naming(unique="stem", pattern=PATH),
+        naming=Naming(unique="stem", pattern=layout.NO_LABELS + PATH),
         extra=frozenset({CODE}),
     )
 
@@ -94,7 +94,9 @@ class VocRotated(PerImage):
         yield File(CLASSES, "".join(f"{label.name}\n" for label in context.labels).encode())
 
     def pairs(self, context: ReadContext) -> Sequence[Pair]:
-        return layout.survey(context, annotation_files(context, CODE), ("Main", ""), False, CODE).pairs
+        files = annotation_files(context, CODE)
+        beside = not any(map(layout.is_of_labels, files))
+        return layout.survey(context, files, ("Main", ""), False, CODE, beside).pairs
 
     def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
         image = None if pair.image is None else SourceImage(context.source, pair.image)

@@ -97,7 +97,7 @@ class VocSeg(PerImage):
         several_splits=True,
         split_order="roles",
         split_names=rf"(?!{layout.NO_SPLIT}$)\w(?:[\w .+()-]*[\w+()-])?",
-        naming=Naming(unique="stem", suffix=False),
+        naming=Naming(unique="stem", pattern=rf"(?!(?:.*/)?(?:{CLASS}|{OBJECT})/)(?s:.+)", suffix=False),
         extra=frozenset({CODE}),
     )
 

@@ -138,8 +138,9 @@ def peek(head: bytes) -> Any:
 
 
 def _scalar(token: re.Match[str]) -> Any:
-    if token["text"] is not None:
-        return json.loads(token["text"], strict=False)
+    text = token["text"]
+    if text is not None:
+        return json.loads(text, strict=False) if "\\" in text else text[1:-1]
     word = token["word"]
     return _WORDS[word] if word in _WORDS else float(word)
 

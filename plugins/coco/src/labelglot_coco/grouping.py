@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from labelglot_coco.annotation import HUGE, ODD, BoxedFields, Boxes, mark_of
+from labelglot_coco.annotation import HUGE, ODD, BoxedFields, Boxes, marks_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -224,7 +224,7 @@ def _columns(annotations: Sequence[msgspec.Raw], only_boxes: bool, places: range
                 crowds.extend([1 if item.iscrowd else 0 for item in items])
                 if only_boxes:
                     corners.extend(chain.from_iterable([item.bbox for item in items]))
-                    marks.extend(map(mark_of, items))
+                    marks.extend(marks_of(items))
                 continue
         found = _keys.decode(batch)
         images.extend([item.image_id for item in found])

@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any, NamedTuple
 
 import msgspec
@@ -107,9 +107,9 @@ class Listing:
         """What is known of the images without decoding them."""
         splits = () if self.split is None else (self.split,)
         numbers = (b - a for a, b in zip(self.starts, self.starts[1:], strict=False))
-        rows = zip(self.keys(), self.paths, self.sizes, numbers, self.ids, self.highest, strict=True)
-        for key, path, size, number, id_, highest in rows:
-            yield IndexEntry(key, path, splits, size, None, number, None, id_, highest)
+        none = repeat(None)
+        rows = zip(self.keys(), self.paths, repeat(splits), self.sizes, none, numbers, none, self.ids, self.highest, strict=False)
+        return map(IndexEntry._make, rows)
 
 
 class Listed(Sequence[Record]):
@@ -134,7 +134,8 @@ class Listed(Sequence[Record]):
         return self._record(range(self.start, self.stop)[place])
 
     def __iter__(self) -> Iterator[Record]:
-        return map(self._record, range(self.start, self.stop))
+        for begin, listing in zip(self._begins, self.listings, strict=False):
+            yield from map(listing.record, range(max(0, self.start - begin), min(len(listing.paths), self.stop - begin)))
 
     def _record(self, place: int) -> Record:
         number = bisect_right(self._begins, place) - 1

@@ -179,6 +179,19 @@ def load_parts(data: bytes | msgspec.Raw, place: str) -> list[msgspec.Raw]:
     return [msgspec.Raw(json.dumps(value).encode()) for value in plain]
 
 
+def stretch(data: bytes, first: msgspec.Raw, last: msgspec.Raw) -> memoryview | None:
+    """The text of a document from one of its encoded values to another; ``None`` if they are not part of ``data``.
+
+    Items that follow each other can so be decoded together without being copied one by one.
+    """
+    import numpy as np
+
+    whole = np.frombuffer(data, np.uint8)
+    begin, end = np.frombuffer(first, np.uint8), np.frombuffer(last, np.uint8)
+    start, stop = (each.ctypes.data - whole.ctypes.data for each in (begin, end))
+    return memoryview(data)[start : stop + len(end)] if 0 <= start <= stop and stop + len(end) <= len(whole) else None
+
+
 def load_records(data: bytes, place: str) -> list[tuple[str, msgspec.Raw]]:
     """Records still encoded, each with its place: of a JSON array, of JSON lines, or of objects one after the other."""
     data = unmark(data)

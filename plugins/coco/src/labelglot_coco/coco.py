@@ -7,6 +7,8 @@ stored areas, unknown fields. Annotations stay encoded until a sample is asked f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -198,7 +200,7 @@ class Coco(Format):
         only_boxes = only_boxes and not context.options.drop_unused_roots
         for path, split in listed:
             try:
-                parts = take_apart(context.source.read(path), path)
+                parts = take_apart(_read_whole(context.source, path), path)
                 if parts.images is None and parts.annotations is None:
                     raise LabelglotError("it has neither images nor annotations", path)
                 labels = self._labels(parts.fields.get("categories"), path, context.report)
@@ -403,6 +405,19 @@ class CocoKeypoints(Coco):
 
 def _unreadable(error: LabelglotError, path: str, report: Report) -> None:
     report.problem("coco.document", str(error), error.place or path, severity="error", action="skipped")
+
+
+LARGE = 32 << 20
+"""Bytes of a document from which on it takes longer to read it than to load numpy."""
+
+
+def _read_whole(source: Source, path: str) -> bytes:
+    """A document; numpy, which is needed for a large one, is loaded meanwhile."""
+    if _length(source, path) < LARGE:
+        return source.read(path)
+    with ThreadPoolExecutor(1) as meanwhile:
+        meanwhile.submit(import_module, "numpy")
+        return source.read(path)
 
 
 def _length(source: Source, path: str) -> int:

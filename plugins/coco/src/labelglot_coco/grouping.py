@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from labelglot.wire.json import stretch
 
 from labelglot_coco.annotation import HUGE, ODD, BoxedFields, Boxes, marks_of
 
@@ -79,9 +80,10 @@ Spread = Callable[[Callable[[range], "Columns"], Sequence[range], Callable[[], o
 
 
 def look_at(
-    annotations: Sequence[msgspec.Raw], spread: Spread, processes: int, only_boxes: bool, meanwhile: Callable[[], object]
-) -> list[Columns] | None:
-    """The columns of all annotations, in pieces. ``None`` if an id is missing or no whole number.
+    data: bytes, annotations: Sequence[msgspec.Raw], spread: Spread, processes: int, only_boxes: bool,
+    meanwhile: Callable[[], object],
+) -> list[Columns] | None:  # fmt: skip
+    """The columns of all annotations of the document ``data``, in pieces. ``None`` if an id is missing or no whole number.
 
     ``spread``, ``meanwhile``: see :meth:`labelglot.formats.base.ReadContext.spread`. ``only_boxes``: of the annotations
     nothing but class, box and id is wanted.
@@ -90,7 +92,7 @@ def look_at(
     pieces = max(1, min(processes, number // SPREAD))
     ranges = [range(number * i // pieces, number * (i + 1) // pieces) for i in range(pieces)]
     try:
-        return spread(partial(_columns, annotations, only_boxes and number >= FEW), ranges, meanwhile)
+        return spread(partial(_columns, data, annotations, only_boxes and number >= FEW), ranges, meanwhile)
     except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
@@ -204,31 +206,33 @@ class Columns(NamedTuple):
     marks: bytes
 
 
-def _columns(annotations: Sequence[msgspec.Raw], only_boxes: bool, places: range) -> Columns:
+def _columns(data: bytes, annotations: Sequence[msgspec.Raw], only_boxes: bool, places: range) -> Columns:
     """The columns of the annotations at some places. Raises MsgspecError if one has no image or id that is a whole number."""
     plain: msgspec.json.Decoder[list[Any]] = _boxed if only_boxes else _plain
     images, ids, categories, corners = array("q"), array("q"), array("q"), array("d")
     crowds, marks = bytearray(), bytearray()
     usual = True
     for start in range(places.start, places.stop, BATCH):
-        batch = b"[" + b",".join(annotations[start : min(start + BATCH, places.stop)]) + b"]"
+        items = annotations[start : min(start + BATCH, places.stop)]
+        text = stretch(data, items[0], items[-1]) if len(annotations) >= FEW else None
+        batch = b"".join((b"[", b",".join(items) if text is None else text, b"]"))
         if usual:
             try:
-                items = plain.decode(batch)
-                categories.extend([item.category_id for item in items])
+                found = plain.decode(batch)
+                categories.extend([item.category_id for item in found])
             except (msgspec.MsgspecError, TypeError):
                 usual = False
             else:
-                images.extend([item.image_id for item in items])
-                ids.extend([item.id for item in items])
-                crowds.extend([1 if item.iscrowd else 0 for item in items])
+                images.extend([item.image_id for item in found])
+                ids.extend([item.id for item in found])
+                crowds.extend([1 if item.iscrowd else 0 for item in found])
                 if only_boxes:
-                    corners.extend(chain.from_iterable([item.bbox for item in items]))
-                    marks.extend(marks_of(items))
+                    corners.extend(chain.from_iterable([item.bbox for item in found]))
+                    marks.extend(marks_of(found))
                 continue
-        found = _keys.decode(batch)
-        images.extend([item.image_id for item in found])
-        ids.extend([item.id for item in found])
+        keys = _keys.decode(batch)
+        images.extend([item.image_id for item in keys])
+        ids.extend([item.id for item in keys])
     return Columns(images, ids, categories, bytes(crowds), usual, corners, bytes(marks))
 
 

@@ -39,8 +39,12 @@ from labelglot_coco.records import (
 
 
 class Document(NamedTuple):
-    """A document taken apart: its fields still encoded but for the two long lists, ``None`` for one that is not there."""
+    """A document taken apart: its fields still encoded but for the two long lists, ``None`` for one that is not there.
 
+    ``data``: its text, of which the items of the lists are part unless they had to be written anew.
+    """
+
+    data: bytes
     fields: dict[str, msgspec.Raw]
     images: list[msgspec.Raw] | None
     annotations: list[msgspec.Raw] | None
@@ -59,17 +63,18 @@ _usual = msgspec.json.Decoder(_Usual)
 
 def take_apart(data: bytes, path: str) -> Document:
     """The parts of a document. Raises :class:`LabelglotError` if it is none."""
+    data = json.unmark(data)
     try:
-        found = _usual.decode(json.unmark(data))
+        found = _usual.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         top = json.load_fields(data, path)
         images, annotations = (
             json.load_parts(top[name], f"{path}#{name}") if name in top else None for name in ("images", "annotations")
         )
-        return Document(top, images, annotations)
+        return Document(data, top, images, annotations)
     lists = (None if each is msgspec.UNSET else each for each in (found.images, found.annotations))
     fields = {name: raw for name in ("info", "licenses", "categories") if len(memoryview(raw := getattr(found, name)))}
-    return Document(fields, *lists)
+    return Document(data, fields, *lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,7 @@ def list_images(
     """
     raws, annotations = parts.images or [], parts.annotations or []
     images = _Images(raws, path, context.report)
-    seen = look_at(annotations, context.spread, context.processes, only_boxes, images.look)
+    seen = look_at(parts.data, annotations, context.spread, context.processes, only_boxes, images.look)
     grouped = None if seen is None else group(seen, images.ids)
     found, repeated = _group_closely(annotations, images.ids, path, context.report) if grouped is None else (grouped, set())
     boxes = None if found.boxes is None else _with_odd(found.boxes, found.order, annotations, classes)

@@ -213,7 +213,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     images: list[ImageCopy] = []
     written: list[Written] = []
     number = work.first_annotation
-    seen = kept = objects = 0
+    seen = kept = objects = missing = 0
     format, context = job.format, job.context
     staging = Path(job.staging) if job.staging else None
     samples = _together(map(in_pixels, work.partition.read(report)), reducer)
@@ -260,7 +260,10 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             raise PluginError(
                 f"{format.id} failed to write {sample.key}: {error!r}", hint="report it to the plugin's author"
             ) from error
-        copy = _image(job, reduced, folder, report)
+        if reduced.image is None:
+            missing += 1
+            continue
+        copy = _image(job, reduced, reduced.image, folder, report)
         if copy is not None and not (staging is not None and _place(staging, copy, job.images, report)):
             images.append(copy)
         elif copy is not None and staging is not None and job.journal is not None:
@@ -269,6 +272,8 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     counts = {
         "samples": seen, "annotations": number - work.first_annotation, "samples.written": kept, "annotations.written": objects
     }  # fmt: skip
+    if missing:
+        counts["images.missing"] = missing
     for name, count in counts.items():
         report.count(name, count)
     joined = pieces.joined()
@@ -290,10 +295,7 @@ def _together(samples: Iterator[Sample], reducer: SampleReducer) -> Iterator[tup
         yield from zip(batch, reducer.foresee(batch), strict=True)
 
 
-def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy | None:
-    if sample.image is None:
-        report.count("images.missing")
-        return None
+def _image(job: Job, sample: Sample, image: ImageHandle, folder: str, report: Report) -> ImageCopy | None:
     report.count("images.found")
     if job.images == "none" or job.format.embeds_images:
         return None
@@ -301,7 +303,7 @@ def _image(job: Job, sample: Sample, folder: str, report: Report) -> ImageCopy |
     if path is None:
         return None
     report.count("images.written")
-    return ImageCopy(under(folder, path), sample.image)
+    return ImageCopy(under(folder, path), image)
 
 
 def gone(error: OSError, place: str) -> SourceError:

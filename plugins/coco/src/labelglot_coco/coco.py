@@ -231,7 +231,7 @@ class Coco(Format):
         else:
             overview = self._overview(opened)
         table = self._table(merge_labels(tables), records, context)
-        decoder = self._decoder(context, opened, _repeated(name for listing in listings for name in listing.names), len(records))
+        decoder = self._decoder(context, opened, _repeated([name for listing in listings for name in listing.names]), len(records))
         return Dataset(Records(records, decoder, _Entries(self, entries), overview), table, info)
 
     def _overview(self, opened: Sequence[Opened]) -> Overview | None:
@@ -432,9 +432,11 @@ def _named(path: str, task: str) -> bool:
 
 
 
-def _repeated(names: Iterable[str]) -> frozenset[str]:
+def _repeated(names: Sequence[str]) -> frozenset[str]:
     """Names of images that documents of different splits list (one split lists a name once)."""
     seen: set[str] = set()
+    if len(set(names)) == len(names):
+        return frozenset()
     return frozenset(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
 
 

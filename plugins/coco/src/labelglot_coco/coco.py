@@ -47,9 +47,9 @@ from labelglot.schema import Attribute
 from labelglot.wire import json
 from pydantic import Field
 
-from labelglot_coco.annotation import BOUND, OWNER, classes_of, encode, encode_plain
+from labelglot_coco.annotation import BOUND, OWNER, Classes, classes_of, encode, encode_plain
 from labelglot_coco.decoder import Decoder
-from labelglot_coco.held import Listed, Listing, list_images, merged, take_apart
+from labelglot_coco.held import Listed, Listing, list_boxes, list_images, merged, take_apart
 from labelglot_coco.info import encode_head, read_info
 from labelglot_coco.layout import Kind, documents, heads, image_folders, in_fractions, kind_of
 from labelglot_coco.records import Opened, Record
@@ -200,19 +200,14 @@ class Coco(Format):
         only_boxes = only_boxes and not context.options.drop_unused_roots
         for path, split in listed:
             try:
-                parts = take_apart(_read_whole(context.source, path), path)
-                if parts.images is None and parts.annotations is None:
-                    raise LabelglotError("it has neither images nor annotations", path)
-                labels = self._labels(parts.fields.get("categories"), path, context.report)
-                listing, document = list_images(parts, path, split, classes_of(labels), len(opened), context, only_boxes)
+                fields, labels, listing, document = self._open(path, split, len(opened), only_boxes, context)
             except LabelglotError as error:
                 _unreadable(error, path, context.report)
                 continue
             opened.append(document)
             listings.append(listing)
             tables.append(labels)
-            info = info or self._info(parts.fields, path)
-            del parts
+            info = info or self._info(fields, path)
         if not opened:
             raise LabelglotError("no COCO document in it can be read", context.source.where)
         context.reserve(
@@ -233,6 +228,28 @@ class Coco(Format):
         table = self._table(merge_labels(tables), records, context)
         decoder = self._decoder(context, opened, _repeated([name for listing in listings for name in listing.names]), len(records))
         return Dataset(Records(records, decoder, _Entries(self, entries), overview), table, info)
+
+    def _open(
+        self, path: str, split: str | None, number: int, only_boxes: bool, context: ReadContext
+    ) -> tuple[Mapping[str, msgspec.Raw], tuple[Label, ...], Listing, Opened]:
+        """A document's fields but for the two lists, its classes, and its images. Raises LabelglotError if it is none.
+
+        ``only_boxes``: nothing but class, box and id is wanted of objects.
+        """
+        data = _read_whole(context.source, path)
+
+        def classes(fields: Mapping[str, msgspec.Raw]) -> Classes:
+            return classes_of(self._labels(fields.get("categories"), path, Report()))
+
+        boxed = list_boxes(data, path, split, classes, number, context) if only_boxes else None
+        if boxed is not None:
+            labels = self._labels(boxed.fields.get("categories"), path, context.report)
+            return boxed.fields, labels, boxed.listing, boxed.opened
+        parts = take_apart(data, path)
+        if parts.images is None and parts.annotations is None:
+            raise LabelglotError("it has neither images nor annotations", path)
+        labels = self._labels(parts.fields.get("categories"), path, context.report)
+        return parts.fields, labels, *list_images(parts, path, split, classes_of(labels), number, context)
 
     def _overview(self, opened: Sequence[Opened]) -> Overview | None:
         """What is known of all annotations without decoding them."""

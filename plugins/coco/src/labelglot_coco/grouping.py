@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from labelglot.wire.json import stretch
 
-from labelglot_coco.annotation import HUGE, ODD, BoxedFields, Boxes, marks_of
+from labelglot_coco.annotation import Boxes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -77,23 +77,23 @@ def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
 
 
 Spread = Callable[[Callable[[range], "Columns"], Sequence[range], Callable[[], object]], "list[Columns]"]
+BROKEN = (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError)
+"""What is raised for annotations that need a closer look."""
 
 
 def look_at(
-    data: bytes, annotations: Sequence[msgspec.Raw], spread: Spread, processes: int, only_boxes: bool,
-    meanwhile: Callable[[], object],
-) -> list[Columns] | None:  # fmt: skip
+    data: bytes, annotations: Sequence[msgspec.Raw], spread: Spread, processes: int, meanwhile: Callable[[], object]
+) -> list[Columns] | None:
     """The columns of all annotations of the document ``data``, in pieces. ``None`` if an id is missing or no whole number.
 
-    ``spread``, ``meanwhile``: see :meth:`labelglot.formats.base.ReadContext.spread`. ``only_boxes``: of the annotations
-    nothing but class, box and id is wanted.
+    ``spread``, ``meanwhile``: see :meth:`labelglot.formats.base.ReadContext.spread`.
     """
     number = len(annotations)
     pieces = max(1, min(processes, number // SPREAD))
     ranges = [range(number * i // pieces, number * (i + 1) // pieces) for i in range(pieces)]
     try:
-        return spread(partial(_columns, data, annotations, only_boxes and number >= FEW), ranges, meanwhile)
-    except (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError):
+        return spread(partial(_columns, data, annotations), ranges, meanwhile)
+    except BROKEN:
         return None
 
 
@@ -194,7 +194,8 @@ def _group_few(found: Columns, images: Sequence[int | str]) -> Grouped | None:
 class Columns(NamedTuple):
     """Image, id, category and crowd flag of annotations; the last two are only there if all of them are ``plain``.
 
-    ``corners``, ``marks``: see :class:`~labelglot_coco.annotation.Boxes`; only there if they are wanted, and all are plain.
+    ``corners``, ``marks``, ``odd``: see :class:`~labelglot_coco.annotation.Boxes`, the last by position here; where nothing
+    else is wanted of them.
     """
 
     images: array[int]
@@ -202,15 +203,15 @@ class Columns(NamedTuple):
     categories: array[int]
     crowds: bytes
     plain: bool
-    corners: array[float]
-    marks: bytes
+    corners: array[float] = array("d")
+    marks: bytes = b""
+    odd: Mapping[int, bytes] = {}
 
 
-def _columns(data: bytes, annotations: Sequence[msgspec.Raw], only_boxes: bool, places: range) -> Columns:
+def _columns(data: bytes, annotations: Sequence[msgspec.Raw], places: range) -> Columns:
     """The columns of the annotations at some places. Raises MsgspecError if one has no image or id that is a whole number."""
-    plain: msgspec.json.Decoder[list[Any]] = _boxed if only_boxes else _plain
-    images, ids, categories, corners = array("q"), array("q"), array("q"), array("d")
-    crowds, marks = bytearray(), bytearray()
+    images, ids, categories = array("q"), array("q"), array("q")
+    crowds = bytearray()
     usual = True
     for start in range(places.start, places.stop, BATCH):
         items = annotations[start : min(start + BATCH, places.stop)]
@@ -218,36 +219,32 @@ def _columns(data: bytes, annotations: Sequence[msgspec.Raw], only_boxes: bool, 
         batch = b"".join((b"[", b",".join(items) if text is None else text, b"]"))
         if usual:
             try:
-                found = plain.decode(batch)
-                categories.extend([item.category_id for item in found])
-            except (msgspec.MsgspecError, TypeError):
+                found = _plain.decode(batch)
+            except msgspec.MsgspecError:
                 usual = False
             else:
                 images.extend([item.image_id for item in found])
                 ids.extend([item.id for item in found])
+                categories.extend([item.category_id for item in found])
                 crowds.extend([1 if item.iscrowd else 0 for item in found])
-                if only_boxes:
-                    corners.extend(chain.from_iterable([item.bbox for item in found]))
-                    marks.extend(marks_of(found))
                 continue
         keys = _keys.decode(batch)
         images.extend([item.image_id for item in keys])
         ids.extend([item.id for item in keys])
-    return Columns(images, ids, categories, bytes(crowds), usual, corners, bytes(marks))
+    return Columns(images, ids, categories, bytes(crowds), usual)
 
 
 _plain = msgspec.json.Decoder(list[Plain])
-_boxed = msgspec.json.Decoder(list[BoxedFields])
 _keys = msgspec.json.Decoder(list[Key])
 
 
 def _boxes(found: Sequence[Columns], ids: npt.NDArray[Any], categories: npt.NDArray[Any], order: npt.NDArray[Any]) -> Boxes:
-    """The columns in another order, with a mark on each box that is none."""
+    """The columns in another order."""
     import numpy as np
 
     corners = np.concatenate([np.frombuffer(c.corners, np.float64) for c in found]).reshape(-1, 4)[order]
-    marks = np.concatenate([np.frombuffer(c.marks, np.uint8) for c in found])[order]
-    sound = (corners[:, 2:] > 0).all(axis=1) & (np.abs(corners) < HUGE).all(axis=1)
-    marks[~sound] = ODD
+    marks = np.frombuffer(b"".join([c.marks for c in found]), np.uint8)[order]
     own, classes = (array("q", column[order].tobytes()) for column in (ids, categories))
-    return Boxes(own, classes, array("d", corners.tobytes()), marks.tobytes(), {})
+    starts = accumulate([0, *(len(c.ids) for c in found)])
+    odd = {start + place: text for c, start in zip(found, starts, strict=False) for place, text in c.odd.items()}
+    return Boxes(own, classes, array("d", corners.tobytes()), marks.tobytes(), odd)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, repeat
 from typing import Any, NamedTuple
 
@@ -18,8 +19,8 @@ from labelglot.plugin import IndexEntry, ReadContext, Report
 from labelglot.storage.paths import are_plain
 from labelglot.wire import json
 
-from labelglot_coco.annotation import ODD, Boxes, Classes
-from labelglot_coco.grouping import BATCH, Grouped, group, joined, look_at
+from labelglot_coco.annotation import Boxes, Classes
+from labelglot_coco.grouping import BATCH, BROKEN, Grouped, group, joined, look_at
 from labelglot_coco.records import (
     Image,
     Key,
@@ -36,6 +37,7 @@ from labelglot_coco.records import (
     renumbered,
     unsafe,
 )
+from labelglot_coco.runs import columns, cut
 
 
 class Document(NamedTuple):
@@ -148,28 +150,64 @@ class Listed(Sequence[Record]):
 
 
 def list_images(
-    parts: Document, path: str, split: str | None, classes: Classes, number: int, context: ReadContext, only_boxes: bool
+    parts: Document, path: str, split: str | None, classes: Classes, number: int, context: ReadContext
 ) -> tuple[Listing, Opened]:
-    """The images of the ``number``-th document, with the annotations that name them.
-
-    ``only_boxes``: nothing but class, box and id is wanted of objects. Where all of them are so plain that this can be
-    told without a closer look, nothing is kept of the text of the document.
-    """
-    raws, annotations = parts.images or [], parts.annotations or []
-    images = _Images(raws, path, context.report)
-    seen = look_at(parts.data, annotations, context.spread, context.processes, only_boxes, images.look)
+    """The images of the ``number``-th document, with the annotations that name them."""
+    annotations = parts.annotations or []
+    images = _Images(parts.images or [], path, context.report)
+    seen = look_at(parts.data, annotations, context.spread, context.processes, images.look)
     grouped = None if seen is None else group(seen, images.ids)
     found, repeated = _group_closely(annotations, images.ids, path, context.report) if grouped is None else (grouped, set())
-    boxes = None if found.boxes is None else _with_odd(found.boxes, found.order, annotations, classes)
     listing = Listing(
-        number, split, [raws[place] for place in images.places] if boxes is None else images.apart(), images.names,
-        images.paths(), images.ids, images.sizes, annotations if boxes is None else boxes, found.order, found.starts,
-        found.highest,
+        number, split, [images.raws[place] for place in images.places], images.names, images.paths(), images.ids,
+        images.sizes, annotations, found.order, found.starts, found.highest,
     )  # fmt: skip
     return listing, Opened(
         path, split, classes, parts.annotations is not None, frozenset(repeated), found.numbered, len(images.names),
         found.categories,
     )  # fmt: skip
+
+
+class Boxed(NamedTuple):
+    """A document of whose objects only class, box and id are known."""
+
+    fields: dict[str, msgspec.Raw]
+    listing: Listing
+    opened: Opened
+
+
+def list_boxes(
+    data: bytes, path: str, split: str | None, classes_of: Callable[[Mapping[str, msgspec.Raw]], Classes], number: int,
+    context: ReadContext,
+) -> Boxed | None:  # fmt: skip
+    """:func:`list_images` of a large document where nothing but class, box and id is wanted of objects, and nothing is kept
+    of its text; ``None`` if some of them need a closer look. ``classes_of``: the classes of its fields.
+    """
+    data = json.unmark(data)
+    apart = cut(data)
+    if apart is None:
+        return None
+    rest = take_apart(apart.rest, path)
+    if rest.images is None or rest.annotations != []:
+        return None
+    classes = classes_of(rest.fields)
+    quiet = Report(context.report.examples)
+    images = _Images(rest.images, path, quiet)
+    pieces = max(1, min(context.processes, len(apart.runs)))
+    shares = [apart.runs[i * len(apart.runs) // pieces : (i + 1) * len(apart.runs) // pieces] for i in range(pieces)]
+    try:
+        found = group(context.spread(partial(columns, data, classes.keys), shares, images.look), images.ids)
+    except BROKEN:
+        return None
+    if found is None or found.boxes is None:
+        return None
+    listing = Listing(
+        number, split, images.apart(), images.names, images.paths(), images.ids, images.sizes, found.boxes, found.order,
+        found.starts, found.highest,
+    )  # fmt: skip
+    context.report.merge(quiet)
+    opened = Opened(path, split, classes, True, frozenset(), found.numbered, len(images.names), found.categories)
+    return Boxed({name: raw.copy() for name, raw in rest.fields.items()}, listing, opened)
 
 
 class _Images:
@@ -215,16 +253,6 @@ class _Images:
             return plain_images(raws)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return [raw.copy() for raw in raws]
-
-
-def _with_odd(boxes: Boxes, order: array[int], annotations: Sequence[msgspec.Raw], classes: Classes) -> Boxes:
-    """The boxes with the text of all that need a closer look, those of unknown classes included."""
-    unknown = frozenset(boxes.categories) - classes.keys.keys()
-    marks = boxes.marks
-    if unknown:
-        marks = bytes(ODD if c in unknown else mark for c, mark in zip(boxes.categories, marks, strict=True))
-    odd = {order[i]: bytes(annotations[order[i]]) for i, mark in enumerate(marks) if mark == ODD} if ODD in marks else {}
-    return boxes._replace(marks=marks, odd=odd)
 
 
 def _usable(images: Sequence[Image | None], path: str, report: Report) -> Sequence[int]:
@@ -308,4 +336,4 @@ def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
     return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
 
 
-__all__ = ["Document", "Listed", "Listing", "list_images", "merged", "take_apart"]
+__all__ = ["Document", "Listed", "Listing", "list_boxes", "list_images", "merged", "take_apart"]

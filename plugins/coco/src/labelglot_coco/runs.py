@@ -1,0 +1,96 @@
+"""A large document of which only boxes are wanted: its annotations in runs of text, cut by guess and proven by decoding.
+
+If the text between two guessed places is the inside of a list of annotations, and the document with all of them left out is
+a document whose list of annotations is empty, then both together are what the document says: JSON can be read in one way
+only. Where a guess is wrong something does not decode, and the document is taken apart in the ordinary way.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Collection, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import msgspec
+
+from labelglot_coco.annotation import HUGE, ODD, BoxedFields, marks_of
+from labelglot_coco.grouping import Columns
+
+LARGE = 16 << 20
+"""Bytes of a document from which on this pays."""
+
+RUN = 1 << 19
+"""Bytes of a run: so few that its objects stay in the cache of the processor."""
+
+TAIL = 32 << 20
+"""Bytes at the end of a document in which the list of annotations is expected to end."""
+
+_START = re.compile(rb'"annotations"\s*:\s*\[')
+_END = re.compile(rb'\]\s*(?:,\s*"(?:categories|images|info|licenses)"\s*:|\}\s*\Z)')
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")
+_boxed = msgspec.json.Decoder(list[BoxedFields])
+_raw = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Cut(NamedTuple):
+    """A document without its annotations, and where in it these are: begin and end of each run."""
+
+    rest: bytes
+    runs: list[tuple[int, int]]
+
+
+def cut(data: bytes) -> Cut | None:
+    """A document in UTF-8 cut apart by guess; ``None`` if it is not large, or looks otherwise."""
+    start = _START.search(data) if len(data) >= LARGE else None
+    end = None if start is None else _END.search(data, max(start.end(), len(data) - TAIL))
+    if start is None or end is None:
+        return None
+    place, stop = start.end(), end.start()
+    rest = data[:place] + data[stop:]
+    runs = []
+    while stop - place > RUN and (between := _BETWEEN.search(data, place + RUN, stop)):
+        runs.append((place, between.start() + 1))
+        place = between.end() - 1
+    return Cut(rest, [*runs, (place, stop)])
+
+
+def columns(data: bytes, known: Collection[int | str], runs: Sequence[tuple[int, int]]) -> Columns:
+    """What is wanted of the annotations of some runs. ``known``: ids of the categories.
+
+    Raises MsgspecError if one of them is no list of annotations, or not of plain ones; TypeError for an id that is no
+    whole number, OverflowError for one that is too large.
+    """
+    import numpy as np
+
+    images, ids, categories, corners = array("q"), array("q"), array("q"), array("d")
+    crowds, marks = bytearray(), bytearray()
+    odd: dict[int, bytes] = {}
+    whole, classes = memoryview(data), frozenset(known)
+    for start, stop in runs:
+        text = b"".join((b"[", whole[start:stop], b"]"))
+        found = _boxed.decode(text)
+        before = len(ids)
+        named = [item.category_id for item in found]
+        boxes = array("d", chain.from_iterable([item.bbox for item in found]))
+        images.extend([item.image_id for item in found])  # type: ignore[misc]
+        ids.extend([item.id for item in found])  # type: ignore[misc]
+        categories.extend(named)  # type: ignore[arg-type]
+        crowds.extend([1 if item.iscrowd else 0 for item in found])
+        corners.extend(boxes)
+        seen = np.frombuffer(bytearray(marks_of(found)), np.uint8)
+        table = np.frombuffer(boxes).reshape(-1, 4)
+        sound = (table[:, 2:] > 0).all(axis=1) & (np.abs(table) < HUGE).all(axis=1)
+        seen[~sound] = ODD
+        if not classes.issuperset(named):
+            seen[[category not in classes for category in named]] = ODD
+        places = np.flatnonzero(seen == ODD).tolist()
+        if places:
+            texts = _raw.decode(text)
+            odd.update((before + place, bytes(texts[place])) for place in places)
+        marks.extend(seen.tobytes())
+    return Columns(images, ids, categories, bytes(crowds), True, corners, bytes(marks), odd)
+
+
+__all__ = ["Cut", "columns", "cut"]

@@ -133,10 +133,11 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
         labels = dataset.labels
         if not dataset.labels_complete:
             labels = with_seen(labels, (key for entry in listed for key in entry.labels or ()))
-        numbers = [entry.annotations or 0 for entry in listed]
+        counts = [entry.annotations for entry in listed]
+        numbers = [number or 0 for number in counts]
         entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
-        highest = max((entry.highest_id for entry in listed), default=0)
-        if overview is not None and all(entry.annotations is not None for entry in listed):
+        highest = max([entry.highest_id for entry in listed], default=0)
+        if overview is not None and None not in counts:
             attributes = {label: _kinds(found, holds) for label, found in overview.attributes.items()}
             return _Survey(entries, labels, numbers, overview.labels, attributes, {}, highest, {})
         if not full:

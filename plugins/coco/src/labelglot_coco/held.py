@@ -116,7 +116,7 @@ class Listing:
         numbers = (b - a for a, b in zip(self.starts, self.starts[1:], strict=False))
         none = repeat(None)
         rows = zip(self.keys(), self.paths, repeat(splits), self.sizes, none, numbers, none, self.ids, self.highest, strict=False)
-        return map(IndexEntry._make, rows)
+        return (IndexEntry(*row) for row in rows)
 
 
 class Listed(Sequence[Record]):

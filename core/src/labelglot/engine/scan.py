@@ -70,10 +70,13 @@ class Surveyed(NamedTuple):
 
 
 class SurveyVisitor:
-    """Collects names, numbers, labels and attribute kinds as they will be after projection."""
+    """Collects names, numbers, labels and attribute kinds as they will be after projection.
 
-    def __init__(self, holds: Holds) -> None:
-        self.holds = holds
+    ``closely``: false if names and numbers are all that is asked for, so that nothing has to be projected.
+    """
+
+    def __init__(self, holds: Holds, closely: bool = True) -> None:
+        self.holds, self.closely = holds, closely
         self.reducer = SampleReducer(holds, NO_PLAN)
         self.sink = LossSink()
 
@@ -86,10 +89,12 @@ class SurveyVisitor:
         state.numbers.append(len(annotations))
         for key in labels_of(sample):
             state.seen.setdefault(key)
-        reduced, _ = self.reducer.reduce(in_pixels(sample), ordinal, 0, self.sink)
         for a in annotations:
             if isinstance(a.id, int) and a.id > state.id_base[0]:
                 state.id_base[0] = a.id
+        if not self.closely:
+            return
+        reduced, _ = self.reducer.reduce(in_pixels(sample), ordinal, 0, self.sink)
         if reduced is None:
             return
         for name, value in reduced.attributes.items():

@@ -142,10 +142,10 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
             return _Survey(entries, labels, numbers, overview.labels, attributes, {}, highest, {})
         if not full:
             return _Survey(entries, labels, numbers, None, {}, {}, highest, {})
-    found: Surveyed = scan(dataset, [SurveyVisitor(holds)], Report(), executor, chunks, cancel)[0]
+    found: Surveyed = scan(dataset, [SurveyVisitor(holds, full)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
     return _Survey(
-        found.entries, labels, found.numbers, list(found.used), found.attributes, found.keypoints, found.id_base[0],
+        found.entries, labels, found.numbers, list(found.used) if full else None, found.attributes, found.keypoints, found.id_base[0],
         found.sample_attributes,
     )  # fmt: skip
 

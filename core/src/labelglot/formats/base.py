@@ -20,7 +20,7 @@ from labelglot.holds import Holds, meant_by
 from labelglot.images import ImageHandle, ImageIndex, SourceImage
 from labelglot.projection.naming import stem
 from labelglot.report import Problem, Report
-from labelglot.schema import Dataset, Info, Label, Mask, Polygon, RotatedBox, Sample, split_role
+from labelglot.schema import Annotation, Dataset, Info, Label, Mask, Polygon, RotatedBox, Sample, split_role
 from labelglot.storage import Source, clean_foreign, folder_name, safe_relative
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -548,17 +548,19 @@ def in_pixels(sample: Sample) -> Sample:
         return sample
     if sample.units == "pixels":
         return sample.replace(size=size)
+    annotations = sample.annotations and tuple([_scaled(a, *size) for a in sample.annotations])
+    return sample.replace(size=size, units="pixels", annotations=annotations)
+
+
+def _scaled(a: Annotation, width: int, height: int) -> Annotation:
+    """An object in fractions of an image of this size, in pixels."""
+    box = a.box and (a.box[0] * width, a.box[1] * height, a.box[2] * width, a.box[3] * height)
+    if a.shape is None and a.keypoints is None:
+        return a.replace(box=box)
     from labelglot.projection.coordinates import map_points
 
-    width, height = size
-
-    def scaled(value: Any) -> Any:
-        return None if value is None else map_points(value, width, height)
-
-    annotations = sample.annotations and tuple(
-        a.replace(box=scaled(a.box), shape=scaled(a.shape), keypoints=scaled(a.keypoints)) for a in sample.annotations
-    )
-    return sample.replace(size=size, units="pixels", annotations=annotations)
+    shape, keypoints = (None if value is None else map_points(value, width, height) for value in (a.shape, a.keypoints))
+    return a.replace(box=box, shape=shape, keypoints=keypoints)
 
 
 def image_size(image: ImageHandle) -> tuple[int, int] | None:

@@ -54,7 +54,7 @@ def probe(stream: BinaryIO) -> ImageInfo:
 
 def _jpeg(head: bytes, stream: BinaryIO) -> ImageInfo | None:
     """Walk the segments up to the frame header; EXIF comes before it."""
-    data = head + stream.read(1 << 16)
+    data = head + stream.read(1 << 13)
     place, orientation = 2, 1
     while True:
         if place + 10 > len(data):

@@ -282,8 +282,20 @@ class FolderSource(Source):
         except UnsafePath:
             return False
 
+    @cached_property
+    def _seen_folders(self) -> set[str]:
+        """Folders of files opened before: where these lead was looked at, and is not for each file again."""
+        return set()
+
     def _open(self, path: str) -> BinaryIO:
-        return open(safe_text(self._root_text, path), "rb")  # noqa: PTH123
+        folder = path.rpartition("/")[0]
+        if folder in self._seen_folders and safe_relative(path) == path:
+            place = f"{self._root_text}/{path}"
+            if not os.path.islink(place):  # noqa: PTH114
+                return open(place, "rb")  # noqa: PTH123
+        place = safe_text(self._root_text, path)
+        self._seen_folders.add(folder)
+        return open(place, "rb")  # noqa: PTH123
 
     def size(self, path: str) -> int:
         return safe_join(self.root, path).stat().st_size

@@ -285,8 +285,11 @@ class Gatherer:
 
     def add_image(self, image: str, path: str, split: str | None) -> None:
         """An image, or a place where one should be, with its label file if there is one."""
+        if image in self.found:
+            self.put(image, path, self.found[image][1], split)
+            return
         label, right = self.tree.label_of(image)
-        if label is not None and image not in self.found:
+        if label is not None:
             if not right:
                 self.report.problem(
                     f"{self.format}.label-place", f"trainers look for it at {label_path(image)}", label, action="read"

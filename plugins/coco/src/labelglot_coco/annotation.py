@@ -56,7 +56,7 @@ class PlainFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     image_id: int | str
     category_id: int | str
     bbox: tuple[float, float, float, float]
-    segmentation: tuple[tuple[float, ...], ...] | dict[str, msgspec.Raw] = ()
+    segmentation: tuple[tuple[float, ...], ...] | dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
     id: int | str | None = None
     area: Number | msgspec.UnsetType = msgspec.UNSET
     iscrowd: int | msgspec.UnsetType = msgspec.UNSET
@@ -81,7 +81,7 @@ class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
 class KeptFields(PlainFields, forbid_unknown_fields=True, gc=False):
     """The same, with an outline that is written again as it is."""
 
-    segmentation: msgspec.Raw = msgspec.Raw(b"[]")  # type: ignore[assignment]
+    segmentation: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]
 
 
 Outlines = Literal["read", "kept", "noted"]
@@ -179,7 +179,7 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
         elif crowd == 0 and kept is not None:
             extra = {OWNER: {"area": area, "bbox": item.bbox, "segmentation": kept}}
             made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=extra))
-        elif crowd != 0 or shape is None or span(x, right) != w or span(y, bottom) != h:
+        elif crowd != 0 or segmentation is UNSET or span(x, right) != w or span(y, bottom) != h:
             made.append(None)
         else:
             extra = {OWNER: {"area": area}} if area is not UNSET else {}
@@ -217,12 +217,12 @@ def mark_of(item: BoxedFields) -> int:
 
 
 def marks_of(items: Sequence[BoxedFields]) -> bytes:
-    """:func:`mark_of` each of many objects; at one look where all of them have nothing besides but a polygon."""
-    outlines = [item.segmentation for item in items]
+    """:func:`mark_of` each of many objects; with fewer questions where none of them is odd."""
     calm = [item.iscrowd for item in items].count(0) == len(items) and UNSET not in [item.area for item in items]
-    if calm and set(map(type, outlines)) == {Outline} and UNSET not in [outline.first for outline in outlines]:  # type: ignore[union-attr]
-        return bytes([OUTLINED]) * len(items)
-    return bytes(map(mark_of, items))
+    outlines = [item.segmentation for item in items]
+    if not calm or set(map(type, outlines)) != {Outline}:
+        return bytes(map(mark_of, items))
+    return bytes([BARE if outline.first is UNSET else OUTLINED for outline in outlines])  # type: ignore[union-attr]
 
 
 class Boxes(NamedTuple):
@@ -267,6 +267,8 @@ def _kept(raw: msgspec.Raw, measured: bool) -> tuple[bytes | None, Any]:
     ``measured``: its area is known, so that nobody has to look at it for that.
     """
     text = bytes(raw)
+    if text in (b"", b"[]"):
+        return None, () if text else UNSET
     if measured and text.translate(None, b"0123456789+-.eE, ") == b"[[]]":
         commas = text.count(b",")
         if commas >= 5 and commas & 1:

@@ -244,6 +244,22 @@ def test_boxes_alone(text, run):
         assert shown(reduced(source, BOXES)) == shown(reduced(source, None))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(json.dumps({"info": boxed_info, "images": [], "annotations": []}), id="the list of another object")
+        for boxed_info in [{"annotations": [{"id": 5, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 1, "iscrowd": 0}]}]
+    ]
+    + [pytest.param('{"images":[],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,1,1],"segmentation":{"a":' + "[" * 100_000 + "]" * 100_000 + "}}]}", id="deep")]
+    + [pytest.param('{"images":[],"annotations":[{"id":1,"image_id":1}],"videos":[]}', id="another list behind it")],
+)
+def test_what_is_no_list_of_annotations_is_not_taken_for_one(monkeypatch, text):
+    source = MemorySource({"instances_train.json": text.encode()})
+    usual = reduced(source, BOXES)
+    monkeypatch.setattr(runs, "LARGE", 0)
+    assert shown(reduced(source, BOXES)) == shown(usual)
+
+
 def boxed(annotations, **fields):
     """A document of plain objects, with ids that differ."""
     images = [{"id": i, "file_name": f"{i}.jpg", "width": 9, "height": 9} for i in range(4)]

@@ -7,7 +7,6 @@ stored areas, unknown fields. Annotations stay encoded until a sample is asked f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from itertools import chain
 from typing import Any, ClassVar
@@ -53,6 +52,7 @@ from labelglot_coco.held import Listed, Listing, list_boxes, list_images, merged
 from labelglot_coco.info import encode_head, read_info
 from labelglot_coco.layout import Kind, documents, heads, image_folders, in_fractions, kind_of
 from labelglot_coco.records import Opened, Record
+from labelglot_coco.runs import LARGE
 
 _CATEGORY = ("id", "name")
 
@@ -424,14 +424,12 @@ def _unreadable(error: LabelglotError, path: str, report: Report) -> None:
     report.problem("coco.document", str(error), error.place or path, severity="error", action="skipped")
 
 
-LARGE = 32 << 20
-"""Bytes of a document from which on it takes longer to read it than to load numpy."""
-
-
 def _read_whole(source: Source, path: str) -> bytes:
     """A document; numpy, which is needed for a large one, is loaded meanwhile."""
     if _length(source, path) < LARGE:
         return source.read(path)
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as meanwhile:
         meanwhile.submit(import_module, "numpy")
         return source.read(path)

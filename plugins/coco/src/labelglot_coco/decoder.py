@@ -41,7 +41,7 @@ class Decoder:
         self.owner = owner
         self.extras = context.wants_extra(owner)
         self.outlines: Outlines = "read" if context.wants_outlines() else "noted"
-        if self.outlines == "read" and context.keeps_encoded(owner, samples):
+        if self.outlines == "read" and self.extras and context.keeps_encoded(owner, samples):
             self.outlines = "kept"
 
     def __call__(self, record: Record, ordinal: int, report: Report) -> Sample | None:

@@ -77,7 +77,7 @@ def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
 
 
 Spread = Callable[[Callable[[range], "Columns"], Sequence[range], Callable[[], object]], "list[Columns]"]
-BROKEN = (OverflowError, TypeError, msgspec.MsgspecError, UnicodeDecodeError)
+BROKEN = (OverflowError, RecursionError, TypeError, msgspec.MsgspecError, UnicodeDecodeError)
 """What is raised for annotations that need a closer look."""
 
 

@@ -15,6 +15,7 @@ from itertools import accumulate, repeat
 from typing import Any, NamedTuple
 
 import msgspec
+from labelglot.errors import LabelglotError
 from labelglot.plugin import IndexEntry, ReadContext, Report
 from labelglot.storage.paths import are_plain
 from labelglot.wire import json
@@ -37,7 +38,7 @@ from labelglot_coco.records import (
     renumbered,
     unsafe,
 )
-from labelglot_coco.runs import columns, cut
+from labelglot_coco.runs import HOLE, columns, cut
 
 
 class Document(NamedTuple):
@@ -187,8 +188,11 @@ def list_boxes(
     apart = cut(data)
     if apart is None:
         return None
-    rest = take_apart(apart.rest, path)
-    if rest.images is None or rest.annotations != []:
+    try:
+        rest = take_apart(apart.rest, path)
+    except LabelglotError:
+        return None
+    if rest.images is None or list(map(bytes, rest.annotations or ())) != [HOLE]:
         return None
     classes = classes_of(rest.fields)
     quiet = Report(context.report.examples)

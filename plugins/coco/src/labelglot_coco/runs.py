@@ -1,8 +1,8 @@
 """A large document of which only boxes are wanted: its annotations in runs of text, cut by guess and proven by decoding.
 
-If the text between two guessed places is the inside of a list of annotations, and the document with all of them left out is
-a document whose list of annotations is empty, then both together are what the document says: JSON can be read in one way
-only. Where a guess is wrong something does not decode, and the document is taken apart in the ordinary way.
+If the text between two guessed places is the inside of a list of annotations, and the document with :data:`HOLE` in the place
+of all of them is one whose list of annotations holds just that, then both together are what the document says: JSON can be
+read in one way only. Where a guess is wrong something does not decode, and the document is taken apart in the ordinary way.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ RUN = 1 << 19
 TAIL = 32 << 20
 """Bytes at the end of a document in which the list of annotations is expected to end."""
 
+HOLE = b"0"
+"""Stands for all annotations: nothing that could be one, and proof that their place was in the right list."""
+
 _START = re.compile(rb'"annotations"\s*:\s*\[')
 _END = re.compile(rb'\]\s*(?:,\s*"(?:categories|images|info|licenses)"\s*:|\}\s*\Z)')
 _BETWEEN = re.compile(rb"\}\s*,\s*\{")
@@ -35,7 +38,7 @@ _raw = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Cut(NamedTuple):
-    """A document without its annotations, and where in it these are: begin and end of each run."""
+    """A document with :data:`HOLE` for its annotations, and where in it these are: begin and end of each run."""
 
     rest: bytes
     runs: list[tuple[int, int]]
@@ -48,7 +51,7 @@ def cut(data: bytes) -> Cut | None:
     if start is None or end is None:
         return None
     place, stop = start.end(), end.start()
-    rest = data[:place] + data[stop:]
+    rest = data[:place] + HOLE + data[stop:]
     runs = []
     while stop - place > RUN and (between := _BETWEEN.search(data, place + RUN, stop)):
         runs.append((place, between.start() + 1))
@@ -93,4 +96,4 @@ def columns(data: bytes, known: Collection[int | str], runs: Sequence[tuple[int,
     return Columns(images, ids, categories, bytes(crowds), True, corners, bytes(marks), odd)
 
 
-__all__ = ["Cut", "columns", "cut"]
+__all__ = ["HOLE", "LARGE", "Cut", "columns", "cut"]

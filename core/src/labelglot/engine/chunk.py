@@ -19,7 +19,7 @@ from labelglot.images import ImageHandle, SourceImage
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.projection.objects import Reduced
 from labelglot.projection.project import Plan, SampleReducer
-from labelglot.report import EXAMPLES, Loss, Problem, Report, Severity
+from labelglot.report import EXAMPLES, Loss, Report, Severity
 from labelglot.schema import Partition, Sample
 from labelglot.storage import safe_join
 from labelglot.storage.paths import safe_text
@@ -233,7 +233,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             reduced = reduced.replace(splits=())
         try:
             for made in format.encode(reduced, context, ordinal):
-                if type(made) is Piece:
+                if isinstance(made, Piece):
                     pieces.add((folder, made.slot), made.data)
                 elif isinstance(made, File):
                     data = made.data if isinstance(made.data, bytes) else b"".join(made.data)
@@ -243,10 +243,8 @@ def run_chunk(job: Job, work: Work) -> Receipt:
                         _write(staging, under(folder, made.path), data)
                         if job.journal is not None:
                             written.append(Written(under(folder, made.path), len(data), zlib.crc32(data)))
-                elif isinstance(made, Problem):
-                    report.add_problem(made._replace(key=sample.key))
                 else:
-                    pieces.add((folder, made.slot), made.data)
+                    report.add_problem(made._replace(key=sample.key))
         except LabelglotError as error:
             report.problem(
                 f"{format.id}.write", error.message, error.place, severity="error", key=sample.key, action="skipped"

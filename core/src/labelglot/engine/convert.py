@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -12,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from labelglot.engine.chunk import Job, Receipt, Work, gone, run_chunk
 from labelglot.engine.events import Events
-from labelglot.engine.executor import Cancel, Executor, local_executor
+from labelglot.engine.executor import Cancel, Executor, local_executor, processors
 from labelglot.engine.journal import LEAST, Journal, leftovers, signature, sweep
 from labelglot.engine.pieces import PieceStore, take
 from labelglot.engine.reading import NO_SPLITS, format_of, open_dataset, read, resolve_source
@@ -89,7 +88,7 @@ def convert(
     wanted = None
     if not fix and unfix is None:
         wanted = writer.holds_with(parse_options(writer.WriteOptions, options or {}, f"{writer.id} writer"))
-    processes = (workers or os.cpu_count() or 1) if executor is None else 1
+    processes = (workers or processors()) if executor is None else 1
     takes_encoded = frozenset[str]() if verify or wanted is None else writer.takes_encoded
     dataset = open_dataset(
         opened, read_format, read_options, image_dir, registry, report, wanted, memory, processes, takes_encoded

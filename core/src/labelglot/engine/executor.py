@@ -275,8 +275,13 @@ SMALL = 2000
 """Below this many samples, starting processes costs more than it saves."""
 
 
+def processors() -> int:
+    """How many processes it pays to have on this machine at the most."""
+    return min(os.cpu_count() or 1, 32)
+
+
 def local_executor(workers: int | None, samples: int) -> tuple[Executor, int]:
     """An executor for this machine and the number of its workers; ``None`` workers: as many as it pays to have."""
     if workers is None:
-        workers = 1 if samples < SMALL else min(os.cpu_count() or 1, 32)
+        workers = 1 if samples < SMALL else processors()
     return (InProcess(), 1) if workers <= 1 else (ProcessPool(workers), workers)

@@ -157,10 +157,15 @@ class ObjectReducer:
         reduced = self.remembered.get(key)
         if reduced is None:
             reduced = self._work_out(first, Frame(None, False, False))
-            if self._looked:
+            if not self._remember(key, reduced):
                 return None
-            self.remembered[key] = reduced
         return reduced, different
+
+    def _remember(self, key: tuple[Any, ...], reduced: Reduced) -> bool:
+        """Keep what was just worked out for others of the outline; false if these may fare otherwise."""
+        if not self._looked and len(self.remembered) < REMEMBERED:
+            self.remembered[key] = reduced
+        return not self._looked
 
     def reduce(
         self, annotations: Sequence[Annotation], frame: Frame, number: int, lose: LossSink, alike: Reduced | None = None
@@ -194,8 +199,8 @@ class ObjectReducer:
             reduced = remembered.get(key) if key is not None else None
             if reduced is None:
                 reduced = self._work_out(a, frame)
-                if key is not None and not self._looked and len(remembered) < REMEMBERED:
-                    remembered[key] = reduced
+                if key is not None:
+                    self._remember(key, reduced)
             changes, losses, pieces, moved, numbered = reduced
             if losses:
                 lose.replay(losses, position)

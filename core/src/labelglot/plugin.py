@@ -79,6 +79,7 @@ from labelglot.schema import (
     order_splits,
     split_role,
 )
+from labelglot.schema.boxes import Boxes
 from labelglot.storage import Source, folder_name, from_folder_name
 
 __all__ = [
@@ -98,6 +99,7 @@ __all__ = [
     "Annotation",
     "AttributeSpec",
     "Box",
+    "Boxes",
     "Content",
     "Convention",
     "Cuboid",

@@ -30,7 +30,7 @@ from labelglot.testing.mutation import mutations
 from labelglot.wire import json_large
 from labelglot.wire.json import dump
 from labelglot_coco import Coco, grouping, runs
-from labelglot_coco.annotation import Boxes, encode, encode_plain
+from labelglot_coco.annotation import BoxColumns, encode, encode_plain
 
 DATA = Path(__file__).parent / "data"
 
@@ -287,8 +287,8 @@ def test_runs_of_a_document(monkeypatch, odd, processes):
     context = ReadContext(source, Coco.ReadOptions(), report, BOXES, None, processes)
     records = Coco().read(context).samples.records
     taken = not {"area", "note", "id", "image_id"} & odd.keys()
-    assert isinstance(records[1].parts[0].annotations, Boxes) == taken
-    assert isinstance(pickle.loads(pickle.dumps(records[1:3]))[0].parts[0].annotations, Boxes) == taken
+    assert isinstance(records[1].parts[0].annotations, BoxColumns) == taken
+    assert isinstance(pickle.loads(pickle.dumps(records[1:3]))[0].parts[0].annotations, BoxColumns) == taken
     assert shown(reduced(source, BOXES)) == shown(reduced(source, None))
 
 

@@ -21,6 +21,8 @@ from labelglot.projection.objects import Reduced
 from labelglot.projection.project import Plan, SampleReducer
 from labelglot.report import EXAMPLES, Loss, Report, Severity
 from labelglot.schema import Partition, Sample
+from labelglot.schema.boxes import Boxes
+from labelglot.schema.dataset import read_columns
 from labelglot.storage import safe_join
 from labelglot.storage.paths import safe_text
 from labelglot.storage.source import DAMAGED
@@ -216,7 +218,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     seen = kept = objects = missing = 0
     format, context = job.format, job.context
     staging = Path(job.staging) if job.staging else None
-    samples = _together(map(in_pixels, work.partition.read(report)), reducer)
+    samples = _together(map(in_pixels, read_columns(work.partition, report)), reducer)
     for ordinal, (sample, alike) in enumerate(samples, work.ordinal):
         losses.key = sample.key
         before = len(sample.annotations or ())
@@ -227,6 +229,8 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             continue
         kept += 1
         objects += len(reduced.annotations or ())
+        if isinstance(reduced.annotations, Boxes) and not format.takes_boxes:
+            reduced = reduced.replace(annotations=tuple(reduced.annotations))
         if job.folders:
             folder = reduced.split or ""
             folders.setdefault(folder)

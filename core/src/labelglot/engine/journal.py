@@ -57,8 +57,8 @@ _decoder = msgspec.msgpack.Decoder(Record)
 def signature(source: Source, *facts: object) -> str:
     """A text that differs when the source has other files, sizes or times, or when anything else differs."""
     digest = hashlib.sha256(repr(facts).encode())
-    for path in source.files():
-        digest.update(f"\0{path}\0{source.fingerprint_token(path)}".encode("utf-8", "surrogatepass"))
+    for path, token in source.fingerprint_tokens():
+        digest.update(f"\0{path}\0{token}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from labelglot.projection.naming import Entry, folder_class
 from labelglot.projection.project import NO_PLAN, SampleReducer
 from labelglot.report import Report
 from labelglot.schema import Dataset, Partition, Sample, labels_of
+from labelglot.schema.dataset import CountingDecoder, RecordPartition
 
 
 class Visitor(Protocol):
@@ -32,6 +33,19 @@ def _visit(job: tuple[Sequence[Visitor], int], partition: Partition) -> tuple[li
         for visitor, state in zip(visitors, states, strict=True):
             visitor.update(state, sample, ordinal, report)
     return states, report
+
+
+def _count(job: None, partition: RecordPartition) -> list[int]:
+    return partition.counts() or []
+
+
+def count(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> list[int] | None:
+    """How many objects each sample has at the most, ``None`` if only decoding can tell."""
+    parts = list(dataset.partitions(chunks))
+    if not all(isinstance(part, RecordPartition) and isinstance(part.decode, CountingDecoder) for part in parts):
+        return None
+    found = [number for counts in executor.run(_count, None, parts, cancel) for number in counts]
+    return found if len(found) == len(dataset) else None
 
 
 def scan(

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from labelglot.engine.chunk import Work
 from labelglot.engine.executor import Cancel, Executor
-from labelglot.engine.scan import Surveyed, SurveyVisitor, scan
+from labelglot.engine.scan import Surveyed, SurveyVisitor, count, scan
 from labelglot.formats.base import Format, WriteContext
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import reduce_attributes
@@ -125,10 +125,12 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
         overview = None
     index = None if full and overview is None else dataset.samples.index()
     listed = None if index is None else list(index)
-    if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):
-        listed = None
     if listed is not None and not dataset.labels_complete and any(entry.labels is None for entry in listed):
         listed = None
+    if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):
+        counted = count(dataset, executor, chunks, cancel)
+        pairs = None if counted is None else zip(listed, counted, strict=True)
+        listed = None if pairs is None else [entry._replace(annotations=number) for entry, number in pairs]
     if listed is not None:
         labels = dataset.labels
         if not dataset.labels_complete:

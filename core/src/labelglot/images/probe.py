@@ -30,58 +30,65 @@ def _info(width: int, height: int, orientation: int, media_type: str) -> ImageIn
     return ImageInfo(height if turned else width, width if turned else height, width, height, orientation, media_type)
 
 
+HEAD = 1 << 13
+"""Bytes in which the size of nearly every image stands."""
+
+
 def probe(stream: BinaryIO) -> ImageInfo:
     """Size, orientation and media type from the header. Raises :class:`LabelglotError` if it is no image."""
-    head = stream.read(32)
+    data = b""
+    for more in (HEAD, 1 << 18, -1):
+        data += stream.read(more)
+        found = probe_head(data)
+        if found is not None:
+            return found
+    return _by_pillow(data)
+
+
+def probe_head(data: bytes) -> ImageInfo | None:
+    """The same from the first bytes of a file; ``None`` if they are too few, or of a type that is not known by its header.
+
+    Raises :class:`LabelglotError` if the header is damaged.
+    """
     try:
-        if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
-            width, height = struct.unpack(">II", head[16:24])
+        if data[:2] == b"\xff\xd8":
+            return _jpeg(data)
+        if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
+            width, height = struct.unpack_from(">II", data, 16)
             return _info(width, height, 1, "image/png")
-        if head[:2] == b"\xff\xd8":
-            found = _jpeg(head, stream)
-            if found is not None:
-                return found
-        if head[:6] in (b"GIF87a", b"GIF89a"):
-            width, height = struct.unpack("<HH", head[6:10])
+        if data[:6] in (b"GIF87a", b"GIF89a"):
+            width, height = struct.unpack_from("<HH", data, 6)
             return _info(width, height, 1, "image/gif")
-        if head[:2] == b"BM" and len(head) >= 26:
-            width, height = struct.unpack("<ii", head[18:26])
+        if data[:2] == b"BM" and len(data) >= 26:
+            width, height = struct.unpack_from("<ii", data, 18)
             return _info(width, abs(height), 1, "image/bmp")
     except struct.error as error:
         raise LabelglotError(f"the image header is damaged: {error}") from error
-    return _by_pillow(head + stream.read())
+    return None
 
 
-def _jpeg(head: bytes, stream: BinaryIO) -> ImageInfo | None:
+_frame = struct.Struct(">HH").unpack_from
+
+
+def _jpeg(data: bytes) -> ImageInfo | None:
     """Walk the segments up to the frame header; EXIF comes before it."""
-    data = head + stream.read(1 << 13)
-    place, orientation = 2, 1
-    while True:
-        if place + 10 > len(data):
-            more = stream.read(1 << 18)
-            if not more:
-                return None
-            data += more
-            continue
-        if data[place] != 0xFF:
-            return None
+    place, orientation, end = 2, 1, len(data)
+    while place + 10 <= end and data[place] == 0xFF:
         marker = data[place + 1]
         if marker == 0xFF:
             place += 1
             continue
-        length = struct.unpack(">H", data[place + 2 : place + 4])[0]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack(">HH", data[place + 5 : place + 9])
+            height, width = _frame(data, place + 5)
             return _info(width, height, orientation, "image/jpeg") if width and height else None
+        after = place + 2 + (data[place + 2] << 8) + data[place + 3]
         if marker == 0xE1:
-            while len(data) < place + 2 + length:
-                more = stream.read(1 << 16)
-                if not more:
-                    return None
-                data += more
+            if after > end:
+                return None
             if data[place + 4 : place + 10] == b"Exif\0\0":
-                orientation = _orientation(data[place + 10 : place + 2 + length])
-        place += 2 + length
+                orientation = _orientation(data[place + 10 : after])
+        place = after
+    return None
 
 
 def _orientation(tiff: bytes) -> int:

@@ -18,6 +18,7 @@ from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
+from labelglot.schema.boxes import Boxes
 from labelglot.schema.shape import Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close
 
@@ -134,6 +135,7 @@ class ObjectReducer:
         self._may_drop_boxes = {"box"} not in holds.geometry
         self._without_box: dict[Signature, bool] = {}
         self.remembered: dict[tuple[Any, ...], Reduced] = {}
+        self._columns: dict[int, tuple[Annotation, Reduced | None]] = {}
         self._losses: list[Lost] = []
         self._looked = False
 
@@ -154,12 +156,31 @@ class ObjectReducer:
             key = (*key, following[0])
         if 2 * len(different) > len(annotations):
             return None
+        reduced = self._of_outline(key, first)
+        return None if reduced is None else (reduced, different)
+
+    def foresee_boxes(self, boxes: Boxes) -> Reduced | None:
+        """The same for objects in columns: what becomes of all of them, ``None`` if each has to be looked at."""
+        known = self._columns.get(id(boxes.like))
+        if known is not None and known[0] is boxes.like and boxes.ids is None:
+            return known[1]
+        first = boxes[0]
+        key: Any = outline(first)
+        if key is None or (self._may_drop_boxes and first.shape is not None and self._drops_box(first)):
+            return None
+        reduced = self._of_outline(key, first)
+        if boxes.ids is None and len(self._columns) < REMEMBERED:
+            self._columns[id(boxes.like)] = boxes.like, reduced
+        return reduced
+
+    def _of_outline(self, key: tuple[Any, ...], first: Annotation) -> Reduced | None:
+        """What becomes of all objects of an outline, ``None`` if that depends on more. ``first``: one of them."""
         reduced = self.remembered.get(key)
         if reduced is None:
             reduced = self._work_out(first, Frame(None, False, False))
             if not self._remember(key, reduced):
                 return None
-        return reduced, different
+        return reduced
 
     def _remember(self, key: tuple[Any, ...], reduced: Reduced) -> bool:
         """Keep what was just worked out for others of the outline; false if these may fare otherwise."""
@@ -169,7 +190,7 @@ class ObjectReducer:
 
     def reduce(
         self, annotations: Sequence[Annotation], frame: Frame, number: int, lose: LossSink, alike: Reduced | None = None
-    ) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
+    ) -> tuple[Sequence[Annotation], tuple[int, ...]]:
         """The annotations that stay, and for each the position it came from. ``number``: annotations before these.
 
         ``alike``: what becomes of all of them, where :meth:`foresee` told it.
@@ -231,15 +252,27 @@ class ObjectReducer:
                 lose("shape.parts", "annotation", None, "further parts become objects of their own", "warning")
         return tuple(kept), tuple(trace)
 
-    def _change_all(self, annotations: Sequence[Annotation], alike: Reduced, number: int) -> tuple[Annotation, ...]:
+    def _change_all(self, annotations: Sequence[Annotation], alike: Reduced, number: int) -> Sequence[Annotation]:
         """Objects with the same changes, each with its own id and class."""
         changes, labels = alike.changes, self.labels
+        if isinstance(annotations, Boxes) and not (changes and ("label" in changes or "box" in changes)):
+            return self._change_columns(annotations, alike, number)
         made = [replace(a, **changes) for a in annotations] if changes else annotations
         if alike.numbered:
             made = [replace(a, id=self._number(place)) for place, a in enumerate(made, number)]
         if labels:
             made = [replace(a, label=labels.get(a.label, a.label)) for a in made]  # type: ignore[arg-type]
         return tuple(made)
+
+    def _change_columns(self, boxes: Boxes, alike: Reduced, number: int) -> Boxes:
+        """The same for objects in columns of which neither class nor box changes."""
+        changes, names, ids = alike.changes, self.labels, boxes.ids
+        if changes and "id" in changes:
+            ids = None
+        if alike.numbered:
+            ids = [self._number(place) for place in range(number, number + len(boxes))]
+        labels = [names.get(label, label) for label in boxes.labels] if names else boxes.labels
+        return Boxes(labels, boxes.boxes, ids, replace(boxes.like, **changes) if changes else boxes.like)
 
     def _number(self, place: int) -> int | str:
         """The id of an object that is given one. ``place``: how many objects are before it."""
@@ -634,9 +667,12 @@ class ObjectReducer:
         return numbered
 
 
-def _divided(annotations: Sequence[Annotation], size: tuple[int, int]) -> tuple[Annotation, ...]:
+def _divided(annotations: Sequence[Annotation], size: tuple[int, int]) -> Sequence[Annotation]:
     """Objects with their boxes as fractions of the size."""
     width, height = size
+    if isinstance(annotations, Boxes):
+        fractions = [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in annotations.boxes]
+        return Boxes(annotations.labels, fractions, annotations.ids, annotations.like)
     boxes = [a.box and (a.box[0] / width, a.box[1] / height, a.box[2] / width, a.box[3] / height) for a in annotations]
     return tuple([replace(a, box=box) for a, box in zip(annotations, boxes, strict=True)])
 

@@ -18,6 +18,7 @@ from labelglot.projection.objects import REMEMBERED, Frame, ObjectReducer, Reduc
 from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
 from labelglot.report import Loss, Severity
 from labelglot.schema.annotation import Annotation, Tag
+from labelglot.schema.boxes import Boxes
 from labelglot.schema.dataset import Dataset, Info
 from labelglot.schema.sample import Sample
 
@@ -84,6 +85,14 @@ class SampleReducer:
 
     def foresee(self, samples: Sequence[Sample]) -> Sequence[Reduced | None]:
         """For each sample what becomes of all its objects, if it is the same for all of them; for :meth:`reduce`."""
+        columns = [sample.annotations if isinstance(sample.annotations, Boxes) else None for sample in samples]
+        if not any(columns):
+            return self._foresee(samples)
+        others = [sample for sample, boxes in zip(samples, columns, strict=True) if not boxes]
+        found = iter(self._foresee(others))
+        return [self.objects.foresee_boxes(boxes) if boxes else next(found) for boxes in columns]
+
+    def _foresee(self, samples: Sequence[Sample]) -> Sequence[Reduced | None]:
         listed = [sample.annotations or () for sample in samples]
         found = self.objects.foresee(list(chain.from_iterable(listed)))
         if found is None:
@@ -162,12 +171,12 @@ class SampleReducer:
 
     def _objects(
         self, sample: Sample, frame: Frame, number: int, lose: LossSink, alike: Reduced | None
-    ) -> tuple[tuple[Annotation, ...], tuple[int, ...]]:
+    ) -> tuple[Sequence[Annotation], tuple[int, ...]]:
         annotations = sample.annotations or ()
         if self.holds.overlap:
             return self.objects.reduce(annotations, frame, number, lose, alike)
         held = HeldLosses()
-        kept, trace = self.objects.reduce(annotations, frame, number, held)
+        kept, trace = self.objects.reduce(tuple(annotations), frame, number, held)
         regions = self.holds.regions
         if regions is True and sample.size is not None:
             kept, trace = one_per_class(kept, trace, sample.size, held)

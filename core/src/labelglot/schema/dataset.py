@@ -157,6 +157,26 @@ class BatchDecoder(Protocol):
         ...
 
 
+@runtime_checkable
+class ColumnDecoder(Protocol):
+    """A decoder that can leave alike objects in columns. Must be picklable."""
+
+    def in_columns(self, records: Iterable[Any], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        """What :class:`Decoder` makes of each record, with :class:`~labelglot.schema.boxes.Boxes` as annotations where that
+        is possible. ``ordinal``: of the first.
+        """
+        ...
+
+
+@runtime_checkable
+class CountingDecoder(Protocol):
+    """A decoder that can tell how many objects there are without making them. Must be picklable."""
+
+    def count_objects(self, record: Any) -> int:
+        """How many objects a record has; those that turn out unreadable may be counted."""
+        ...
+
+
 class RecordPartition:
     """A piece that holds raw records and the decoder for them."""
 
@@ -174,6 +194,16 @@ class RecordPartition:
             sample = self.decode(record, ordinal, report)
             if sample is not None:
                 yield sample
+
+    def columns(self, report: Report) -> Iterator[Sample]:
+        """The samples in order, with alike objects in columns where the decoder can leave them so."""
+        if isinstance(self.decode, ColumnDecoder):
+            return (s for s in self.decode.in_columns(self.records, self.ordinal, report) if s is not None)
+        return self.read(report)
+
+    def counts(self) -> list[int] | None:
+        """How many objects each record has at the most, ``None`` if only decoding can tell."""
+        return list(map(self.decode.count_objects, self.records)) if isinstance(self.decode, CountingDecoder) else None
 
 
 class Records:
@@ -370,6 +400,16 @@ class _Chain:
     def read(self, report: Report) -> Iterator[Sample]:
         for part in self.parts:
             yield from part.read(report)
+
+    def columns(self, report: Report) -> Iterator[Sample]:
+        """The samples in order, with alike objects in columns where a decoder can leave them so."""
+        for part in self.parts:
+            yield from read_columns(part, report)
+
+
+def read_columns(partition: Partition, report: Report) -> Iterator[Sample]:
+    """The samples of a piece, with :class:`~labelglot.schema.boxes.Boxes` as annotations where that is possible."""
+    return partition.columns(report) if isinstance(partition, RecordPartition | _Chain) else partition.read(report)
 
 
 class Joined:

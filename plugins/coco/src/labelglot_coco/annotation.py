@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import UNREAD
 from labelglot.geometry import decode_string, encode_string, mask_area, ring_area
-from labelglot.plugin import Annotation, Box, Keypoints, Label, Mask, Polygon, Report, Ring, Tag
+from labelglot.plugin import Annotation, Box, Boxes, Keypoints, Label, Mask, Polygon, Report, Ring, Tag
 
 OWNER = "coco"
 BOUND = frozenset({(OWNER, key) for key in ("area", "bbox", "segmentation", "num_keypoints")})
@@ -225,7 +226,7 @@ def marks_of(items: Sequence[BoxedFields]) -> bytes:
     return bytes([BARE if outline.first is UNSET else OUTLINED for outline in outlines])  # type: ignore[union-attr]
 
 
-class Boxes(NamedTuple):
+class BoxColumns(NamedTuple):
     """Class, box and id of annotations, column by column: all that is wanted of them.
 
     ``corners``: x, y, width, height of each, one after the other. ``marks``: of each. ``odd``: by their position in the
@@ -238,9 +239,9 @@ class Boxes(NamedTuple):
     marks: bytes
     odd: Mapping[int, bytes]
 
-    def part(self, start: int, stop: int) -> Boxes:
+    def part(self, start: int, stop: int) -> BoxColumns:
         """Some of them."""
-        return Boxes(
+        return BoxColumns(
             self.ids[start:stop], self.categories[start:stop], self.corners[4 * start : 4 * stop], self.marks[start:stop], self.odd
         )
 
@@ -512,6 +513,18 @@ def encode_plain(a: Annotation, image_id: int | str | None, ids: Mapping[str, in
         return None
     rings = () if shape is None else [part[0] for part in shape.parts]
     return Written(a.id, image_id, category_id, (x, y, width, height), area, rings)
+
+
+def encode_boxes(boxes: Boxes, image_id: int | str | None, ids: Mapping[str, int]) -> list[Written] | None:
+    """What :func:`encode_plain` makes of objects in columns; ``None`` if they are not plain."""
+    like = boxes.like
+    if like.shape is not None or like.extra or _MORE(like) != _NO_MORE or not all(label in ids for label in boxes.labels):
+        return None
+    made = []
+    for number, label, (x, y, right, bottom) in zip(boxes.ids or repeat(None), boxes.labels, boxes.boxes, strict=False):
+        width, height = span(x, right), span(y, bottom)
+        made.append(Written(number, image_id, ids[label], (x, y, width, height), abs(width * height), ()))
+    return made
 
 
 def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, compressed: bool) -> dict[str, Any]:

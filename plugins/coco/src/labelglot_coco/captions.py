@@ -58,6 +58,7 @@ class CocoCaptions(Coco):
 
     reads_plain: ClassVar[bool] = False
     takes_encoded: ClassVar[frozenset[str]] = frozenset()
+    takes_boxes: ClassVar[bool] = False
     id = ID
     name = "COCO captions JSON"
     aliases: ClassVar[tuple[str, ...]] = ("captions",)
@@ -148,12 +149,13 @@ class _Decoder(Decoder):
     ) -> None:  # fmt: skip
         """Add the captions a document has of an image."""
         document = self.opened[part.document]
-        for raw, position in zip(part.annotations, part.places, strict=True):
+        raws: Iterable[Any] = part.annotations
+        for raw, position in zip(raws, part.places, strict=True):
             place = f"{document.path}#annotations[{position}]"
             found = json.load_item(raw, _Caption, place, report, f"{ID}.annotation")
             if found is None:
                 continue
-            values: dict[str, Any] = json.load(bytes(raw), place)  # type: ignore[arg-type]
+            values: dict[str, Any] = json.load(bytes(raw), place)
             extra = json.rest(values, _FIELDS)
             if document.numbered:
                 extra.pop("id", None)

@@ -16,6 +16,7 @@ from labelglot.errors import LabelglotError
 from labelglot.plugin import (
     ANY_VALUE,
     Annotation,
+    Boxes,
     Dataset,
     File,
     Format,
@@ -46,7 +47,7 @@ from labelglot.schema import Attribute
 from labelglot.wire import json
 from pydantic import Field
 
-from labelglot_coco.annotation import BOUND, OWNER, Classes, classes_of, encode, encode_plain
+from labelglot_coco.annotation import BOUND, OWNER, Classes, classes_of, encode, encode_boxes, encode_plain
 from labelglot_coco.decoder import Decoder
 from labelglot_coco.held import Listed, Listing, list_boxes, list_images, merged, take_apart
 from labelglot_coco.info import encode_head, read_info
@@ -69,6 +70,7 @@ class Coco(Format):
     geometry_bound_extra = BOUND
     computed_extra = frozenset({(OWNER, "area")})
     takes_encoded = frozenset({OWNER})
+    takes_boxes: ClassVar[bool] = True
     owner: ClassVar[str] = OWNER
     task: ClassVar[str] = "instances"
     kinds: ClassVar[Collection[Kind]] = ("instances", "keypoints", "lvis")
@@ -350,7 +352,7 @@ class Coco(Format):
         image = json.dump(self._encode_image(sample, ids))
         yield Piece(f"{path}#images", image)
         if sample.annotations:
-            objects = [self._encode_object(a, sample.id, ids, context.options) for a in sample.annotations]
+            objects = self._encode_objects(sample, ids, context.options)
             text = separator.join(map(json.dump, objects)) if context.options.indent else json.dump(objects)[1:-1]
             yield Piece(f"{path}#annotations", text)
         present = [tag for tag in sample.tags if not tag.negative]
@@ -363,6 +365,13 @@ class Coco(Format):
 
     def _encode_image(self, sample: Sample, ids: Mapping[str, int]) -> dict[str, Any]:
         return encode_image(sample, self.owner)
+
+    def _encode_objects(self, sample: Sample, ids: Mapping[str, int], options: Any) -> list[Any]:
+        if isinstance(sample.annotations, Boxes):
+            plain = encode_boxes(sample.annotations, sample.id, ids)
+            if plain is not None:
+                return plain
+        return [self._encode_object(a, sample.id, ids, options) for a in sample.annotations or ()]
 
     def _encode_object(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> object:
         plain = encode_plain(a, image_id, ids)

@@ -12,7 +12,7 @@ from labelglot.images import SourceImage
 from labelglot.plugin import Annotation, ReadContext, Report, Sample, Tag, in_pixels, under
 from labelglot.wire import json
 
-from labelglot_coco.annotation import Boxes, Misfit, Outlines, decode, decode_plain
+from labelglot_coco.annotation import BoxColumns, Misfit, Outlines, decode, decode_plain
 from labelglot_coco.layout import image_folders
 from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of, plain_images
 
@@ -53,7 +53,7 @@ class Decoder:
         texts: list[bytes] = []
         size = 0
         for record in records:
-            mine = [b"" if isinstance(part.annotations, Boxes) else b",".join(part.annotations) for part in record.parts]
+            mine = [b"" if isinstance(part.annotations, BoxColumns) else b",".join(part.annotations) for part in record.parts]
             batch.append(record)
             texts += mine
             size += sum(map(len, mine))
@@ -78,7 +78,7 @@ class Decoder:
             made = self._plain(b",".join(filter(None, texts)), filled[0].document)
         start = 0
         for part, text in zip(parts, texts, strict=True):
-            if isinstance(part.annotations, Boxes):
+            if isinstance(part.annotations, BoxColumns):
                 yield part.annotations.objects(self.opened[part.document].classes.keys)
             elif made is None:
                 yield self._plain(text, part.document) or [None] * len(part.annotations)
@@ -135,7 +135,7 @@ class Decoder:
             annotations += plain  # type: ignore[arg-type]
             return
         raws: Sequence[msgspec.Raw | bytes]
-        if isinstance(part.annotations, Boxes):
+        if isinstance(part.annotations, BoxColumns):
             raws = [part.annotations.odd.get(position, b"") for position in part.places]
         else:
             raws = part.annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from labelglot.wire.json import stretch
 
-from labelglot_coco.annotation import Boxes
+from labelglot_coco.annotation import BoxColumns
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,7 +64,7 @@ class Grouped(NamedTuple):
     highest: list[int]
     numbered: bool
     categories: dict[int, bool] | None
-    boxes: Boxes | None = None
+    boxes: BoxColumns | None = None
 
 
 def joined(members: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:
@@ -194,7 +194,7 @@ def _group_few(found: Columns, images: Sequence[int | str]) -> Grouped | None:
 class Columns(NamedTuple):
     """Image, id, category and crowd flag of annotations; the last two are only there if all of them are ``plain``.
 
-    ``corners``, ``marks``, ``odd``: see :class:`~labelglot_coco.annotation.Boxes`, the last by position here; where nothing
+    ``corners``, ``marks``, ``odd``: see :class:`~labelglot_coco.annotation.BoxColumns`, the last by position here; where nothing
     else is wanted of them.
     """
 
@@ -238,7 +238,7 @@ _plain = msgspec.json.Decoder(list[Plain])
 _keys = msgspec.json.Decoder(list[Key])
 
 
-def _boxes(found: Sequence[Columns], ids: npt.NDArray[Any], categories: npt.NDArray[Any], order: npt.NDArray[Any]) -> Boxes:
+def _boxes(found: Sequence[Columns], ids: npt.NDArray[Any], categories: npt.NDArray[Any], order: npt.NDArray[Any]) -> BoxColumns:
     """The columns in another order."""
     import numpy as np
 
@@ -247,4 +247,4 @@ def _boxes(found: Sequence[Columns], ids: npt.NDArray[Any], categories: npt.NDAr
     own, classes = (array("q", column[order].tobytes()) for column in (ids, categories))
     starts = accumulate([0, *(len(c.ids) for c in found)])
     odd = {start + place: text for c, start in zip(found, starts, strict=False) for place, text in c.odd.items()}
-    return Boxes(own, classes, array("d", corners.tobytes()), marks.tobytes(), odd)
+    return BoxColumns(own, classes, array("d", corners.tobytes()), marks.tobytes(), odd)

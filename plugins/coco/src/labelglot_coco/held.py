@@ -20,7 +20,7 @@ from labelglot.plugin import IndexEntry, ReadContext, Report
 from labelglot.storage.paths import are_plain
 from labelglot.wire import json
 
-from labelglot_coco.annotation import Boxes, Classes
+from labelglot_coco.annotation import BoxColumns, Classes
 from labelglot_coco.grouping import BATCH, BROKEN, Grouped, group, joined, look_at
 from labelglot_coco.records import (
     Image,
@@ -94,7 +94,7 @@ class Listing:
     paths: Sequence[str]
     ids: Sequence[int | str]
     sizes: Sequence[tuple[int, int] | None]
-    annotations: Sequence[msgspec.Raw] | Boxes
+    annotations: Sequence[msgspec.Raw] | BoxColumns
     order: array[int]
     starts: array[int]
     highest: Sequence[int]
@@ -104,7 +104,7 @@ class Listing:
         start, stop = self.starts[place], self.starts[place + 1]
         mine = self.order[start:stop]
         listed = self.annotations
-        annotations = listed.part(start, stop) if isinstance(listed, Boxes) else tuple([listed[i] for i in mine])
+        annotations = listed.part(start, stop) if isinstance(listed, BoxColumns) else tuple([listed[i] for i in mine])
         return Record(self.images[place], self.names[place], self.paths[place], (Part(self.document, annotations, mine),))
 
     def keys(self) -> list[str]:

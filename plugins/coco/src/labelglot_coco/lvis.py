@@ -29,6 +29,7 @@ class Lvis(Coco):
     """LVIS instances with federated annotation."""
 
     reads_plain: ClassVar[bool] = False
+    takes_boxes: ClassVar[bool] = False
     id = ID
     name = "LVIS JSON"
     aliases: ClassVar[tuple[str, ...]] = ("lvis-v1",)

@@ -77,6 +77,7 @@ class CocoPanoptic(Coco):
 
     reads_plain: ClassVar[bool] = False
     takes_encoded: ClassVar[frozenset[str]] = frozenset()
+    takes_boxes: ClassVar[bool] = False
     id = ID
     name = "COCO panoptic JSON and PNG"
     aliases: ClassVar[tuple[str, ...]] = ("panoptic",)

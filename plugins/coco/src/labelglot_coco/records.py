@@ -13,7 +13,7 @@ from labelglot.errors import LabelglotError
 from labelglot.plugin import Report
 from labelglot.storage import clean_foreign, safe_relative
 
-from labelglot_coco.annotation import Boxes, Classes
+from labelglot_coco.annotation import BoxColumns, Classes
 
 
 class Image(msgspec.Struct, gc=False):
@@ -80,7 +80,7 @@ class Part(NamedTuple):
     """
 
     document: int
-    annotations: tuple[msgspec.Raw, ...] | Boxes
+    annotations: tuple[msgspec.Raw, ...] | BoxColumns
     places: array[int]
 
 

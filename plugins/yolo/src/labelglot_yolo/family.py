@@ -33,6 +33,7 @@ from labelglot.plugin import (
     Sample,
     Source,
     WriteContext,
+    image_size,
     in_pixels,
     make_labels,
 )
@@ -261,19 +262,48 @@ class Decode:
         self.source, self.rules, self.missing = source, rules, missing
 
     def __call__(self, record: Pair, ordinal: int, report: Report) -> Sample | None:
-        pair = record
-        annotations = self.missing
-        if pair.annotation is not None:
-            try:
-                data = self.source.read(pair.annotation)
-            except LabelglotError as error:
-                report.problem("file.unreadable", str(error), pair.annotation, severity="error", action="skipped")
-                return None
-            annotations = lines.read(data, pair.annotation, self.rules, report)
+        data = self._read(record, report)
+        if data is None:
+            return None
+        annotations = self.missing if record.annotation is None else lines.read(data, record.annotation, self.rules, report)
+        return in_pixels(self._sample(record, annotations))
+
+    def in_columns(self, records: Iterable[Pair], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        """The same, with the objects in columns where all of them are boxes as usual."""
+        for place, record in enumerate(records, ordinal):
+            data = self._read(record, report)
+            if not data:
+                yield None if data is None else self(record, place, report)
+                continue
+            sample = self._sample(record, ())
+            size = None if sample.image is None else image_size(sample.image)
+            boxes = lines.boxes(data, self.rules, size)
+            if boxes is None:
+                annotations = lines.read(data, record.annotation or "", self.rules, report)
+                yield in_pixels(sample.replace(annotations=annotations))
+            elif size is None:
+                yield sample.replace(annotations=boxes.as_annotations())
+            else:
+                yield sample.replace(annotations=boxes.as_annotations(), size=size, units="pixels")
+
+    def count_objects(self, record: Pair) -> int:
+        """How many lines of the label file are not blank."""
+        data = None if record.annotation is None else self._read(record, Report())
+        return len(list(filter(bytes.strip, data.splitlines()))) if data else 0
+
+    def _read(self, pair: Pair, report: Report) -> bytes | None:
+        """The label file, ``None`` if it cannot be read."""
+        if pair.annotation is None:
+            return b""
+        try:
+            return self.source.read(pair.annotation)
+        except LabelglotError as error:
+            report.problem("file.unreadable", str(error), pair.annotation, severity="error", action="skipped")
+            return None
+
+    def _sample(self, pair: Pair, annotations: tuple[Annotation, ...] | None) -> Sample:
         image = None if pair.image is None else SourceImage(self.source, pair.image)
-        return in_pixels(
-            Sample(path=pair.path or "", image=image, units="relative", splits=pair.splits, annotations=annotations)
-        )
+        return Sample(path=pair.path or "", image=image, units="relative", splits=pair.splits, annotations=annotations)
 
 
 class Listing:

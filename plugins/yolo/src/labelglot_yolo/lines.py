@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
+import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.geometry import from_center
-from labelglot.plugin import Annotation, Keypoints, Polygon, Report, RotatedBox
+from labelglot.plugin import Annotation, Boxes, Keypoints, Polygon, Report, RotatedBox
 
 OUTSIDE = 0.01
 """How far outside the image Ultralytics lets coordinates be, as fraction of the image."""
@@ -214,6 +215,32 @@ def read(data: bytes, place: str, rules: Rules, report: Report) -> tuple[Annotat
         _report_doubles(rows, place, rules, report)
     return tuple(found)
 
+
+def boxes(data: bytes, rules: Rules, size: tuple[int, int] | None) -> Boxes | None:
+    """The objects of a label file of which each line is a box inside the image, of a class in the table, and none stands
+    there twice; in pixels of an image of this ``size``, as fractions without one. ``None``: look closer.
+    """
+    names = rules.keys
+    if names is None or not rules.upright or data.translate(None, b"0123456789.- \n"):
+        return None
+    body = data[:-1] if data.endswith(b"\n") else data
+    try:
+        rows = _rows.decode(b"[[" + body.replace(b" ", b",").replace(b"\n", b"],[") + b"]]")
+    except msgspec.MsgspecError:
+        return None
+    width, height = size or (1, 1)
+    found = [
+        ((cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height)
+        for _, cx, cy, w, h in rows
+        if _LOW <= cx <= _HIGH and _LOW <= cy <= _HIGH and _LOW <= w <= _HIGH and _LOW <= h <= _HIGH
+    ]
+    labels = [names[row[0]] for row in rows if row[0] in names]
+    if not len(found) == len(labels) == len(rows) == len(set(rows)):
+        return None
+    return Boxes(labels, found)
+
+
+_rows = msgspec.json.Decoder(list[tuple[int, float, float, float, float]])
 
 _LOW, _HIGH = -OUTSIDE, 1 + OUTSIDE
 

@@ -79,7 +79,7 @@ from labelglot.schema import (
     order_splits,
     split_role,
 )
-from labelglot.schema.boxes import Boxes
+from labelglot.schema.boxes import Boxes, labels_and_boxes
 from labelglot.storage import Source, folder_name, from_folder_name
 
 __all__ = [
@@ -164,6 +164,7 @@ __all__ = [
     "in_pixels",
     "is_finite",
     "label_keys",
+    "labels_and_boxes",
     "layer_runs",
     "leads_to",
     "make_labels",

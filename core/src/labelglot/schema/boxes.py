@@ -48,4 +48,15 @@ class Boxes(Sequence[Annotation]):
         return cast("tuple[Annotation, ...]", self)
 
 
-__all__ = ["BARE", "Boxes"]
+NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
+
+
+def labels_and_boxes(annotations: Sequence[Annotation] | None) -> tuple[Sequence[str], Sequence[Box]]:
+    """Class and box of each object; ``""`` and :data:`NOWHERE` for one that has none."""
+    if isinstance(annotations, Boxes):
+        return annotations.labels, annotations.boxes
+    listed = annotations or ()
+    return [a.label or "" for a in listed], [a.box or NOWHERE for a in listed]
+
+
+__all__ = ["BARE", "NOWHERE", "Boxes", "labels_and_boxes"]

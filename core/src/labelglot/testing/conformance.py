@@ -8,7 +8,7 @@ the losses it reports are the differences there are.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -19,7 +19,9 @@ from labelglot.formats.base import Format
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import EVERYTHING
 from labelglot.report import Report
-from labelglot.schema import Annotation, Dataset, Label, Sample
+from labelglot.schema import Annotation, Dataset, Label, Records, Sample
+from labelglot.schema.boxes import NOWHERE, Boxes
+from labelglot.schema.dataset import read_columns
 from labelglot.storage import MemorySource, safe_relative
 from labelglot.testing.explain import explain, other_bytes
 from labelglot.testing.mutation import mutations
@@ -125,6 +127,43 @@ def travels_between_processes(format: Format, dataset: Dataset) -> None:
         parts = pickle.loads(pickle.dumps(load_lazily(files, format).partitions(number)))
         samples = [sample for part in parts for sample in part.read(Report())]
         assert samples == whole, explain(f"{number} partitions differ from plain reading", (), format, dataset, files)
+
+
+class _InColumns:
+    """A decoder of samples at hand that leaves alike objects in columns."""
+
+    def __call__(self, record: Sample, ordinal: int, report: Report) -> Sample:
+        return record
+
+    def in_columns(self, records: Iterable[Sample], ordinal: int, report: Report) -> Iterator[Sample]:
+        for record in records:
+            found = record.annotations or ()
+            boxes = Boxes([a.label or "" for a in found], [a.box or NOWHERE for a in found], [a.id or 0 for a in found] or None)
+            yield record.replace(annotations=boxes.as_annotations()) if found else record
+
+
+def _only_boxes(sample: Sample) -> Sample:
+    """A sample with nothing but the boxes of its objects, numbered."""
+    found = [a for a in sample.annotations or () if a.label is not None and a.box is not None]
+    kept = tuple(Annotation(label=a.label, box=a.box, id=number) for number, a in enumerate(found, 1))
+    return sample.replace(annotations=None if sample.annotations is None else kept)
+
+
+def takes_columns_for_objects(format: Format, dataset: Dataset) -> None:
+    """It makes no difference whether the objects of an image come one by one or in columns."""
+    plain = [_only_boxes(sample) for sample in dataset]
+    one_by_one, said = store(dataset.replace(samples=plain), format)
+    together, also = store(dataset.replace(samples=Records(plain, _InColumns())), format)
+    if one_by_one != together or said.to_dict() != also.to_dict():
+        raise AssertionError(
+            explain(f"objects in columns are written otherwise: {other_bytes(one_by_one, together)}", (), format, dataset, together)
+        )
+    for part in load_lazily(one_by_one, format).partitions(2):
+        alone, heard, reports = list(part.read(one := Report())), [], Report()
+        for sample in read_columns(part, reports):
+            heard.append(sample.replace(annotations=sample.annotations and tuple(sample.annotations)))
+        if alone != heard or one.to_dict() != reports.to_dict():
+            raise AssertionError(explain("objects in columns are read otherwise", (), format, dataset, one_by_one))
 
 
 def stays_inside(format: Format, dataset: Dataset) -> None:
@@ -257,6 +296,7 @@ def _tests(format: Format, max_examples: int | None) -> dict[str, Any]:
         "test_is_detected": generated(is_detected, format.holds, 0.25),
         "test_writes_the_same_in_pieces": generated(writes_the_same_in_pieces, format.holds, 0.25),
         "test_travels_between_processes": generated(travels_between_processes, format.holds, 0.1),
+        "test_takes_columns_for_objects": generated(takes_columns_for_objects, format.holds, 0.25),
         "test_survives_damage": damaged,
         "test_stays_inside": hostile,
     }

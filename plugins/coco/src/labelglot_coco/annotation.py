@@ -247,15 +247,21 @@ class BoxColumns(NamedTuple):
 
     def objects(self, keys: Mapping[int | str, str]) -> list[Annotation | None]:
         """The objects, ``None`` for each that needs a closer look."""
-        numbers = iter(self.corners)
         return [
-            None if mark == ODD else Annotation(
-                label=keys[category], box=(x, y, x + w, y + h), shape=UNREAD if mark else None, id=id_, extra=_SOMETHING
-            )
-            for category, id_, mark, x, y, w, h in zip(
-                self.categories, self.ids, self.marks, numbers, numbers, numbers, numbers, strict=True
-            )
-        ]  # fmt: skip
+            None if mark == ODD else LIKE[mark].replace(label=keys[category], box=box, id=id_)
+            for category, id_, mark, box in zip(self.categories, self.ids, self.marks, self._boxes(), strict=True)
+        ]
+
+    def columns(self, keys: Mapping[int | str, str]) -> Boxes | None:
+        """The same in columns; ``None`` if the objects are not alike."""
+        marks = self.marks
+        if not marks or marks[0] == ODD or marks.count(marks[0]) < len(marks):
+            return None
+        return Boxes([keys[category] for category in self.categories], self._boxes(), self.ids, LIKE[marks[0]])
+
+    def _boxes(self) -> list[Box]:
+        numbers = iter(self.corners)
+        return [(x, y, x + w, y + h) for x, y, w, h in zip(numbers, numbers, numbers, numbers, strict=True)]
 
 
 _CALM = (0, UNSET)
@@ -285,6 +291,9 @@ HUGE = 1e9
 
 _SOMETHING: dict[str, Any] = {OWNER: {"area": 0}}
 """Stands for what only COCO knows of an object, where nobody asks for it."""
+
+LIKE = (Annotation(extra=_SOMETHING), Annotation(shape=UNREAD, extra=_SOMETHING))
+"""What else there is about an object of which only class, box and id are wanted, by its mark."""
 
 
 def _are_rings(segmentation: Any) -> bool:

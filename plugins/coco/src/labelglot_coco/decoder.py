@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.images import SourceImage
-from labelglot.plugin import Annotation, ReadContext, Report, Sample, Tag, in_pixels, under
+from labelglot.plugin import Annotation, Boxes, ReadContext, Report, Sample, Tag, in_pixels, under
 from labelglot.wire import json
 
 from labelglot_coco.annotation import BoxColumns, Misfit, Outlines, decode, decode_plain
@@ -62,6 +62,25 @@ class Decoder:
                 batch, texts, size = [], [], 0
         yield from self._batch(batch, texts, report)
 
+    def in_columns(self, records: Iterable[Record], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        """The same, with the objects of an image in columns where nothing else is known of them."""
+        waiting = iter(records)
+        while batch := list(islice(waiting, BATCH_RECORDS)):
+            if not all(isinstance(part.annotations, BoxColumns) for record in batch for part in record.parts):
+                yield from self.many(batch, ordinal, report)
+                continue
+            for record, image in zip(batch, _plain_images(batch), strict=True):
+                boxes = self._columns(record)
+                plain = self.plain(record.parts, [b""] * len(record.parts))
+                yield self.sample(record, image, plain, report, None if boxes is None else boxes.as_annotations())
+
+    def _columns(self, record: Record) -> Boxes | None:
+        part, *others = record.parts
+        document = self.opened[part.document]
+        if others or document.repeated or not isinstance(part.annotations, BoxColumns):
+            return None
+        return part.annotations.columns(document.classes.keys)
+
     def _batch(self, records: Sequence[Record], texts: Sequence[bytes], report: Report) -> Iterator[Sample | None]:
         plain = self.plain([part for record in records for part in record.parts], texts)
         for record, image in zip(records, _plain_images(records), strict=True):
@@ -91,15 +110,18 @@ class Decoder:
         return decode_plain(text, self.opened[document].classes.keys, self.outlines, self.extras)
 
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
-    ) -> Sample | None:
-        """The sample of a record. ``image``: its image, if it is plain; ``plain``: for each of its parts what is."""
+        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report,
+        alike: tuple[Annotation, ...] | None = None,
+    ) -> Sample | None:  # fmt: skip
+        """The sample of a record. ``image``: its image, if it is plain; ``plain``: for each of its parts what is; ``alike``:
+        all its objects, where they are known already.
+        """
         document = self.opened[record.parts[0].document]
         path, written = record.path, record.name
         key = path if document.split is None else f"{document.split}:{path}"
         annotations: list[Annotation] = []
         tags: list[Tag] = []
-        for part in record.parts:
+        for part in record.parts if alike is None else ():
             self.decode(part, next(plain), key, annotations, tags, report)
         size: tuple[int, int] | None
         if image is not None:
@@ -120,7 +142,7 @@ class Decoder:
             size=size,
             splits=(document.split,) if document.split is not None else (),
             tags=tuple(tags),
-            annotations=tuple(annotations) if labelled else None,
+            annotations=(tuple(annotations) if alike is None else alike) if labelled else None,
             extra={self.owner: extra} if extra else {},
         )
         return in_pixels(sample)

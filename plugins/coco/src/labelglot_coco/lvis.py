@@ -78,9 +78,10 @@ class Lvis(Coco):
 
 class _Decoder(Decoder):
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
-    ) -> Sample | None:
-        sample = super().sample(record, image, plain, report)
+        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report,
+        alike: tuple[Annotation, ...] | None = None,
+    ) -> Sample | None:  # fmt: skip
+        sample = super().sample(record, image, plain, report, alike)
         if sample is None:
             return None
         bag = dict(sample.extra.get(OWNER, {}))

@@ -177,9 +177,10 @@ class _Decoder(Decoder):
         return ([None] * len(part.annotations) for part in parts)
 
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report
-    ) -> Sample | None:
-        sample = super().sample(record, image, plain, report)
+        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report,
+        alike: tuple[Annotation, ...] | None = None,
+    ) -> Sample | None:  # fmt: skip
+        sample = super().sample(record, image, plain, report, alike)
         size = None if sample is None else sample.size
         for a in (sample.annotations if sample is not None else None) or ():
             if size is not None and isinstance(a.shape, Mask) and (a.shape.width, a.shape.height) != size:

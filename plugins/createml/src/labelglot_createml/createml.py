@@ -10,6 +10,7 @@ import msgspec
 from labelglot.plugin import (
     Annotation,
     Box,
+    Boxes,
     Content,
     Convention,
     Dataset,
@@ -29,6 +30,7 @@ from labelglot.plugin import (
     TagHolds,
     WriteContext,
     image_size,
+    labels_and_boxes,
 )
 from labelglot.wire import json
 from pydantic import Field
@@ -98,6 +100,7 @@ class CreateMl(Document):
         extra=frozenset({"createml"}),
     )
     separator = b",\n"
+    takes_boxes = True
 
     class ReadOptions(Frame):
         """How x, y, width, height are meant, and which images there are."""
@@ -206,13 +209,14 @@ class CreateMl(Document):
         else:
             spell = _centred if options.plain else _Framed(options, sample)
             labels = context.by_key
+            found = sample.annotations or ()
             try:
-                items = [
-                    _with_extra(a, spell(a.box or NOWHERE), labels)
-                    if a.extra
-                    else _Item(labels[a.label or ""].name, spell(a.box or NOWHERE))
-                    for a in sample.annotations or ()
-                ]
+                if not isinstance(found, Boxes) and any(a.extra for a in found):
+                    items = [_with_extra(a, spell(a.box or NOWHERE), labels) for a in found]
+                else:
+                    items = [
+                        _Item(labels[label].name, spell(box)) for label, box in zip(*labels_and_boxes(found), strict=True)
+                    ]
             except (OverflowError, ValueError) as error:
                 raise LabelglotError(f"a box of {sample.path} is not finite") from error
         return json.dump({"image": sample.path, "annotations": items, **sample.extra.get("createml", {})})

@@ -35,6 +35,7 @@ from labelglot.plugin import (
     Table,
     WriteContext,
     image_size,
+    labels_and_boxes,
     under,
 )
 from labelglot.storage import clean_foreign, safe_relative
@@ -72,6 +73,7 @@ class TfodCsv(Table):
     aliases = ("tensorflow-csv",)
     url = "https://github.com/datitran/raccoon_dataset"
     header = COLUMNS
+    takes_boxes = True
     holds = Holds(
         geometry=(frozenset({"box"}),), required=frozenset({"box"}),
         labels=LabelHolds(ids="int", ids_required=True, first_id=1, names=_NAMES), empty=False, splits="any",
@@ -207,9 +209,9 @@ class TfodCsv(Table):
             return
         width, height = sample.size or (0, 0)
         start = f"{_cell(sample.path)},{width},{height},"
-        annotations, names = sample.annotations or (), tables.names
-        corners = spell_rows([a.box or (0.0, 0.0, 0.0, 0.0) for a in annotations])
-        lines = [f"{start}{names[a.label or '']},{box}\n" for a, box in zip(annotations, corners, strict=True)]
+        labels, boxes = labels_and_boxes(sample.annotations)
+        names = tables.names
+        lines = [f"{start}{names[label]},{corners}\n" for label, corners in zip(labels, spell_rows(boxes), strict=True)]
         yield Piece(tables.paths[sample.split], "".join(lines).encode())
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:

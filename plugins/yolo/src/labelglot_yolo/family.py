@@ -12,6 +12,7 @@ from labelglot.plugin import (
     RELATIVE,
     RELATIVE_CENTER,
     Annotation,
+    Boxes,
     Dataset,
     File,
     Format,
@@ -178,10 +179,14 @@ class Ultralytics(Format):
         index = context.index
         annotations = sample.annotations or ()
         numbers = self.all_numbers(annotations, size, context)
-        written = [
-            f"{index[annotation.label or '']} {spelled}{'' if annotation.score is None else f' {annotation.score!r}'}\n"
-            for annotation, spelled in zip(annotations, self.spell(annotations, numbers, context), strict=True)
-        ]
+        spelled = self.spell(annotations, numbers, context)
+        if isinstance(annotations, Boxes):
+            written = [f"{index[label]} {line}\n" for label, line in zip(annotations.labels, spelled, strict=True)]
+        else:
+            written = [
+                f"{index[annotation.label or '']} {line}{'' if annotation.score is None else f' {annotation.score!r}'}\n"
+                for annotation, line in zip(annotations, spelled, strict=True)
+            ]
         yield File(label_path(image, context.images and sample.image is not None), "".join(written).encode())
         doubtful = annotations and (min(map(min, numbers)) < 0 or max(map(max, numbers)) > 1)
         outside = sum(map(self.refused, numbers)) if doubtful else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from labelglot.plugin import RELATIVE_CENTER, Annotation, Label, WriteContext
+from labelglot.plugin import RELATIVE_CENTER, Annotation, Label, WriteContext, labels_and_boxes
 
 from labelglot_yolo.card import Card
 from labelglot_yolo.family import COMMON, Chosen, Ultralytics, clip_option
@@ -19,6 +19,7 @@ class Yolo(Ultralytics):
     name = "YOLO detection (Ultralytics)"
     aliases = ("yolov5", "yolov6", "yolov7", "yolov8", "yolov9", "yolov10", "yolo11", "yolo12", "ultralytics")
     task = "detect"
+    takes_boxes = True
     holds = COMMON.replace(geometry=(frozenset({"box"}),))
 
     class WriteOptions(Ultralytics.WriteOptions):
@@ -36,7 +37,7 @@ class Yolo(Ultralytics):
     def all_numbers(
         self, annotations: Sequence[Annotation], size: tuple[int, int] | None, context: WriteContext
     ) -> Sequence[tuple[float, ...]]:
-        return RELATIVE_CENTER.write_boxes([a.box for a in annotations if a.box is not None], size)
+        return RELATIVE_CENTER.write_boxes(labels_and_boxes(annotations)[1], size)
 
     def refused(self, numbers: Sequence[float]) -> bool:
         return super().refused(numbers) or numbers[2] < 0 or numbers[3] < 0

@@ -13,7 +13,7 @@ import tarfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
@@ -152,6 +152,8 @@ class Source:
         wanted = [pattern.lower() for pattern in patterns]
         suffixes = tuple(p[1:] for p in wanted if p.startswith("*") and not set(p[1:]) & set("*?["))
         others = [p for p in wanted if not (p.startswith("*") and not set(p[1:]) & set("*?["))]
+        if not others:
+            return tuple([path for path in self.files() if path.lower().endswith(suffixes)])
 
         def fits(path: str) -> bool:
             low = path.lower()
@@ -177,9 +179,9 @@ class Source:
         """Something cheap that changes when the file does."""
         return str(self.size(path))
 
-    def fingerprint_tokens(self) -> Iterator[tuple[str, str]]:
-        """Each of :meth:`files` with its token."""
-        return ((path, self.fingerprint_token(path)) for path in self.files())
+    def fingerprint_tokens(self, files: Sequence[str]) -> Iterable[str]:
+        """The token of each of some of :meth:`files`."""
+        return map(self.fingerprint_token, files)
 
 
 class MemorySource(Source):
@@ -320,12 +322,11 @@ class FolderSource(Source):
     def fingerprint_token(self, path: str) -> str:
         return _token(os.stat(safe_text(self._root_text, path)))  # noqa: PTH116
 
-    def fingerprint_tokens(self) -> Iterator[tuple[str, str]]:
+    def fingerprint_tokens(self, files: Sequence[str]) -> Iterable[str]:
         if self.focus is not None:
-            yield from super().fingerprint_tokens()
-            return
-        for path in self.files():  # none of them leads out of the folder: the walk left those out
-            yield path, _token(os.stat(f"{self._root_text}/{path}"))  # noqa: PTH116
+            return super().fingerprint_tokens(files)
+        # None of them leads out of the folder: the walk left those out.
+        return [_token(os.stat(f"{self._root_text}/{path}")) for path in files]  # noqa: PTH116
 
 
 def _token(stat: os.stat_result) -> str:

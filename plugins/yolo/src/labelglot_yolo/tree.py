@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from labelglot.images import is_image
-from labelglot.plugin import Pair, Report, Source, image_stem, split_role, under, with_suffix
+from labelglot.plugin import Pair, Report, Source, image_stem, split_role, under
+from labelglot.projection.naming import stem
 from labelglot.storage import clean_foreign
 from labelglot.wire.text import lines
 
@@ -28,10 +30,16 @@ def _swap(path: str, which: int) -> str:
     return "/".join(parts)
 
 
+@lru_cache(maxsize=1024)
+def _mirrored_folder(folder: str) -> str:
+    return mirrored(folder + "/")[:-1]
+
+
 def label_path(image: str, has_suffix: bool = True) -> str:
     """The label file of an image. ``has_suffix=False``: the name of the image is known without its suffix."""
-    path = mirrored(image)
-    return with_suffix(path, ".txt") if has_suffix and is_image(image) else path + ".txt"
+    folder, _, name = image.rpartition("/")
+    bare = stem(name) if has_suffix and is_image(name) else name
+    return under(_mirrored_folder(folder), bare + ".txt")
 
 
 def beside(image: str) -> str:
@@ -76,10 +84,10 @@ class Tree:
 
     def label_of(self, image: str) -> tuple[str | None, bool]:
         """The label file of an image, and whether it lies where trainers look for it."""
-        places = [label_path(image), beside(image)]
-        right = places.pop(int(self.labels_beside))
+        right = beside(image) if self.labels_beside else label_path(image)
         if right in self.known:
             return right, True
+        places = [label_path(image) if self.labels_beside else beside(image)]
         if "/" in image:
             places += [beside(_swap(image, 0)), *(beside(f"/{image}".replace(f"/{a}/", f"/{b}/")[1:]) for a, b in _OTHER_FOLDERS)]
         return next((place for place in places if place in self.known), None), self.labels_beside
@@ -234,7 +242,7 @@ class Gatherer:
 
     def __init__(self, tree: Tree, source: Source, report: Report, format: str, base: str) -> None:
         self.tree, self.source, self.report, self.format, self.base = tree, source, report, format, base
-        self.found: dict[str, tuple[str, Pair]] = {}
+        self.found: dict[str, Pair] = {}
         self._claimed: set[str] = set()
 
     def add(self, key: str | None, values: Sequence[str], bases: Sequence[str], split: str | None) -> bool:
@@ -286,7 +294,7 @@ class Gatherer:
     def add_image(self, image: str, path: str, split: str | None) -> None:
         """An image, or a place where one should be, with its label file if there is one."""
         if image in self.found:
-            self.put(image, path, self.found[image][1], split)
+            self.put(image, path, self.found[image], split)
             return
         label, right = self.tree.label_of(image)
         if label is not None:
@@ -300,9 +308,11 @@ class Gatherer:
         self.put(image, path, Pair(label, image if image in self.tree.known else None), split)
 
     def put(self, file: str, path: str, pair: Pair, split: str | None) -> None:
-        path, known = self.found.setdefault(file, (path, pair))
-        if split is not None and split not in known.splits:
-            self.found[file] = path, known._replace(splits=(*known.splits, split))
+        known = self.found.get(file)
+        if known is None:
+            self.found[file] = Pair(pair.annotation, pair.image, () if split is None else (split,), path)
+        elif split is not None and split not in known.splits:
+            self.found[file] = known._replace(splits=(*known.splits, split))
 
     def identity(self, image: str, key: str | None) -> str:
         """The path of a listed image without the folders that only say that it is an image of its split."""
@@ -317,12 +327,12 @@ class Gatherer:
 
     def pairs(self) -> list[Pair]:
         """All images, each with an identity of its own: where two would share one, the whole path tells them apart."""
-        count: dict[tuple[tuple[str, ...], str], int] = {}
-        for path, pair in self.found.values():
-            count[pair.splits, path] = count.get((pair.splits, path), 0) + 1
+        count = Counter((pair.splits, pair.path) for pair in self.found.values())
+        if len(count) == len(self.found):
+            return list(self.found.values())
         return [
-            pair._replace(path=path if count[pair.splits, path] == 1 else (file if pair.image else _no_txt(file)))
-            for file, (path, pair) in self.found.items()
+            pair if count[pair.splits, pair.path] == 1 else pair._replace(path=file if pair.image else _no_txt(file))
+            for file, pair in self.found.items()
         ]
 
 

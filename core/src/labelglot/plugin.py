@@ -79,7 +79,7 @@ from labelglot.schema import (
     order_splits,
     split_role,
 )
-from labelglot.schema.boxes import Boxes, labels_and_boxes
+from labelglot.schema.columns import Columns, as_columns, labels_and_boxes
 from labelglot.storage import Source, folder_name, from_folder_name
 
 __all__ = [
@@ -99,7 +99,7 @@ __all__ = [
     "Annotation",
     "AttributeSpec",
     "Box",
-    "Boxes",
+    "Columns",
     "Content",
     "Convention",
     "Cuboid",
@@ -153,6 +153,7 @@ __all__ = [
     "TagHolds",
     "ValueKind",
     "WriteContext",
+    "as_columns",
     "best_match",
     "decode_objects",
     "first_rows",

@@ -30,7 +30,8 @@ from labelglot.testing.mutation import mutations
 from labelglot.wire import json_large
 from labelglot.wire.json import dump
 from labelglot_coco import Coco, grouping, runs
-from labelglot_coco.annotation import BoxColumns, encode, encode_plain
+from labelglot_coco.annotation import encode, encode_plain
+from labelglot_coco.plain import BoxColumns
 
 DATA = Path(__file__).parent / "data"
 

@@ -21,7 +21,7 @@ from labelglot.projection.objects import Reduced
 from labelglot.projection.project import Plan, SampleReducer
 from labelglot.report import EXAMPLES, Loss, Report, Severity
 from labelglot.schema import Partition, Sample
-from labelglot.schema.boxes import Boxes
+from labelglot.schema.columns import as_columns
 from labelglot.schema.dataset import read_columns
 from labelglot.storage import safe_join
 from labelglot.storage.paths import safe_text
@@ -229,8 +229,9 @@ def run_chunk(job: Job, work: Work) -> Receipt:
             continue
         kept += 1
         objects += len(reduced.annotations or ())
-        if isinstance(reduced.annotations, Boxes) and not format.takes_boxes:
-            reduced = reduced.replace(annotations=tuple(reduced.annotations))
+        columns = None if format.takes_columns else as_columns(reduced.annotations)
+        if columns is not None:
+            reduced = reduced.replace(annotations=tuple(columns))
         if job.folders:
             folder = reduced.split or ""
             folders.setdefault(folder)

@@ -394,8 +394,9 @@ class Format:
     into the documents. ``separator``: what stands between two pieces of a slot. ``geometry_bound_extra``: (owner, key) of
     extras that are wrong once the geometry changed; ``computed_extra``: of extras the writer computes where they are
     missing (COCO's ``area``), so that they may come back though nobody wrote them. ``takes_encoded``: owners of extras in
-    which the writer takes a polygon as it was encoded there (see :meth:`ReadContext.keeps_encoded`). ``takes_boxes``: the
-    writer knows :class:`~labelglot.schema.boxes.Boxes` as annotations. ``taken_for``: formats whose files are the same, so that nothing is lost if a source of this one is recognised as one of them.
+    which the writer takes a polygon as it was encoded there (see :meth:`ReadContext.keeps_encoded`). ``takes_columns``: the
+    writer knows :class:`~labelglot.schema.columns.Columns` as annotations. ``taken_for``: formats whose files are the same,
+    so that nothing is lost if a source of this one is recognised as one of them.
     """
 
     id: ClassVar[str]
@@ -412,7 +413,7 @@ class Format:
     geometry_bound_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     computed_extra: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     takes_encoded: ClassVar[frozenset[str]] = frozenset()
-    takes_boxes: ClassVar[bool] = False
+    takes_columns: ClassVar[bool] = False
     taken_for: ClassVar[frozenset[str]] = frozenset()
 
     class ReadOptions(Options):

@@ -12,13 +12,14 @@ from labelglot.geometry import bridge, is_upright, nest
 from labelglot.holds import GeometryKind, Holds
 from labelglot.projection import ladder
 from labelglot.projection.alike import deviating, follow, follows
+from labelglot.projection.columns import changed, divided, following, make_of, numbered
 from labelglot.projection.coordinates import cut_at, has_room, map_points, near, numbers, respell
 from labelglot.projection.facts import fit_id, looks_at_values, reduce_attributes
 from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
-from labelglot.schema.boxes import Boxes
+from labelglot.schema.columns import Columns
 from labelglot.schema.shape import Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close
 
@@ -135,7 +136,6 @@ class ObjectReducer:
         self._may_drop_boxes = {"box"} not in holds.geometry
         self._without_box: dict[Signature, bool] = {}
         self.remembered: dict[tuple[Any, ...], Reduced] = {}
-        self._columns: dict[int, tuple[Annotation, Reduced | None]] = {}
         self._losses: list[Lost] = []
         self._looked = False
 
@@ -159,19 +159,27 @@ class ObjectReducer:
         reduced = self._of_outline(key, first)
         return None if reduced is None else (reduced, different)
 
-    def foresee_boxes(self, boxes: Boxes) -> Reduced | None:
-        """The same for objects in columns: what becomes of all of them, ``None`` if each has to be looked at."""
-        known = self._columns.get(id(boxes.like))
-        if known is not None and known[0] is boxes.like and boxes.ids is None:
-            return known[1]
-        first = boxes[0]
-        key: Any = outline(first)
-        if key is None or (self._may_drop_boxes and first.shape is not None and self._drops_box(first)):
-            return None
-        reduced = self._of_outline(key, first)
-        if boxes.ids is None and len(self._columns) < REMEMBERED:
-            self._columns[id(boxes.like)] = boxes.like, reduced
-        return reduced
+    def foresee_columns(self, several: Sequence[Columns]) -> list[Reduced | None]:
+        """For each of some objects in columns what becomes of all of them, ``None`` if each has to be looked at."""
+        found: list[Reduced | None] = [None] * len(several)
+        makes = list(map(make_of, several))
+        for make in dict.fromkeys(makes):
+            places = [place for place, other in enumerate(makes) if other == make]
+            first = several[places[0]][0]
+            key = outline(first)
+            if key is None:
+                continue
+            if not (self._may_drop_boxes and make.boxes and first.shape is not None and self._drops_box(first)):
+                for place in places:
+                    found[place] = self._of_outline(key, first)
+            elif make.shapes:
+                told = following([several[place] for place in places])
+                for follows_ in {True, False}.intersection(told):
+                    reduced = self._of_outline((*key, follows_), several[places[told.index(follows_)]][0])
+                    for place, other in zip(places, told, strict=True):
+                        if other is follows_:
+                            found[place] = reduced
+        return found
 
     def _of_outline(self, key: tuple[Any, ...], first: Annotation) -> Reduced | None:
         """What becomes of all objects of an outline, ``None`` if that depends on more. ``first``: one of them."""
@@ -229,7 +237,7 @@ class ObjectReducer:
                 continue
             made = replace(a, **changes) if changes else a
             if numbered:
-                made = replace(made, id=self._number(number + position))
+                made = replace(made, id=self._numbers(number + position, 1)[0])
             if labels and a.label in labels:
                 made = replace(made, label=labels[a.label])
             if boxes_only and made.box is not None:
@@ -255,29 +263,22 @@ class ObjectReducer:
     def _change_all(self, annotations: Sequence[Annotation], alike: Reduced, number: int) -> Sequence[Annotation]:
         """Objects with the same changes, each with its own id and class."""
         changes, labels = alike.changes, self.labels
-        if isinstance(annotations, Boxes) and not (changes and ("label" in changes or "box" in changes)):
-            return self._change_columns(annotations, alike, number)
+        if isinstance(annotations, Columns):
+            columns = changed(annotations, changes or {}, labels)
+            if columns is not None:
+                return numbered(columns, self._numbers(number, len(columns))) if alike.numbered else columns
         made = [replace(a, **changes) for a in annotations] if changes else annotations
         if alike.numbered:
-            made = [replace(a, id=self._number(place)) for place, a in enumerate(made, number)]
+            made = [replace(a, id=id_) for id_, a in zip(self._numbers(number, len(made)), made, strict=True)]
         if labels:
             made = [replace(a, label=labels.get(a.label, a.label)) for a in made]  # type: ignore[arg-type]
         return tuple(made)
 
-    def _change_columns(self, boxes: Boxes, alike: Reduced, number: int) -> Boxes:
-        """The same for objects in columns of which neither class nor box changes."""
-        changes, names, ids = alike.changes, self.labels, boxes.ids
-        if changes and "id" in changes:
-            ids = None
-        if alike.numbered:
-            ids = [self._number(place) for place in range(number, number + len(boxes))]
-        labels = [names.get(label, label) for label in boxes.labels] if names else boxes.labels
-        return Boxes(labels, boxes.boxes, ids, replace(boxes.like, **changes) if changes else boxes.like)
-
-    def _number(self, place: int) -> int | str:
-        """The id of an object that is given one. ``place``: how many objects are before it."""
-        assigned = self.id_base + place + 1
-        return str(assigned) if self.holds.ids == "str" else assigned
+    def _numbers(self, place: int, count: int) -> Sequence[int | str]:
+        """The ids of so many objects that are given one. ``place``: how many objects are before them."""
+        first = self.id_base + place + 1
+        assigned = range(first, first + count)
+        return list(map(str, assigned)) if self.holds.ids == "str" else assigned
 
     def _drops_box(self, a: Annotation) -> bool:
         """Whether an object with a box and this shape has no slot left for the box.
@@ -670,9 +671,8 @@ class ObjectReducer:
 def _divided(annotations: Sequence[Annotation], size: tuple[int, int]) -> Sequence[Annotation]:
     """Objects with their boxes as fractions of the size."""
     width, height = size
-    if isinstance(annotations, Boxes):
-        fractions = [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in annotations.boxes]
-        return Boxes(annotations.labels, fractions, annotations.ids, annotations.like)
+    if isinstance(annotations, Columns):
+        return divided(annotations, size)
     boxes = [a.box and (a.box[0] / width, a.box[1] / height, a.box[2] / width, a.box[3] / height) for a in annotations]
     return tuple([replace(a, box=box) for a, box in zip(annotations, boxes, strict=True)])
 

@@ -18,7 +18,7 @@ from labelglot.projection.objects import REMEMBERED, Frame, ObjectReducer, Reduc
 from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
 from labelglot.report import Loss, Severity
 from labelglot.schema.annotation import Annotation, Tag
-from labelglot.schema.boxes import Boxes
+from labelglot.schema.columns import as_columns
 from labelglot.schema.dataset import Dataset, Info
 from labelglot.schema.sample import Sample
 
@@ -85,12 +85,12 @@ class SampleReducer:
 
     def foresee(self, samples: Sequence[Sample]) -> Sequence[Reduced | None]:
         """For each sample what becomes of all its objects, if it is the same for all of them; for :meth:`reduce`."""
-        columns = [sample.annotations if isinstance(sample.annotations, Boxes) else None for sample in samples]
+        columns = [as_columns(sample.annotations) for sample in samples]
         if not any(columns):
             return self._foresee(samples)
-        others = [sample for sample, boxes in zip(samples, columns, strict=True) if not boxes]
-        found = iter(self._foresee(others))
-        return [self.objects.foresee_boxes(boxes) if boxes else next(found) for boxes in columns]
+        others = iter(self._foresee([sample for sample, found in zip(samples, columns, strict=True) if not found]))
+        known = iter(self.objects.foresee_columns([found for found in columns if found]))
+        return [next(known if found else others) for found in columns]
 
     def _foresee(self, samples: Sequence[Sample]) -> Sequence[Reduced | None]:
         listed = [sample.annotations or () for sample in samples]

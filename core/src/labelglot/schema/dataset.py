@@ -162,7 +162,7 @@ class ColumnDecoder(Protocol):
     """A decoder that can leave alike objects in columns. Must be picklable."""
 
     def in_columns(self, records: Iterable[Any], ordinal: int, report: Report) -> Iterator[Sample | None]:
-        """What :class:`Decoder` makes of each record, with :class:`~labelglot.schema.boxes.Boxes` as annotations where that
+        """What :class:`Decoder` makes of each record, with :class:`~labelglot.schema.columns.Columns` as annotations where that
         is possible. ``ordinal``: of the first.
         """
         ...
@@ -408,7 +408,7 @@ class _Chain:
 
 
 def read_columns(partition: Partition, report: Report) -> Iterator[Sample]:
-    """The samples of a piece, with :class:`~labelglot.schema.boxes.Boxes` as annotations where that is possible."""
+    """The samples of a piece, with :class:`~labelglot.schema.columns.Columns` as annotations where that is possible."""
     return partition.columns(report) if isinstance(partition, RecordPartition | _Chain) else partition.read(report)
 
 

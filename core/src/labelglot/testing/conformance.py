@@ -18,9 +18,10 @@ from labelglot.errors import LabelglotError
 from labelglot.formats.base import Format
 from labelglot.formats.registry import Registry, default_registry
 from labelglot.holds import EVERYTHING
+from labelglot.projection.objects import outline
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Label, Records, Sample
-from labelglot.schema.boxes import NOWHERE, Boxes
+from labelglot.schema.columns import Columns
 from labelglot.schema.dataset import read_columns
 from labelglot.storage import MemorySource, safe_relative
 from labelglot.testing.explain import explain, other_bytes
@@ -130,7 +131,7 @@ def travels_between_processes(format: Format, dataset: Dataset) -> None:
 
 
 class _InColumns:
-    """A decoder of samples at hand that leaves alike objects in columns."""
+    """A decoder of samples at hand that leaves their objects, which are alike, in columns."""
 
     def __call__(self, record: Sample, ordinal: int, report: Report) -> Sample:
         return record
@@ -138,20 +139,35 @@ class _InColumns:
     def in_columns(self, records: Iterable[Sample], ordinal: int, report: Report) -> Iterator[Sample]:
         for record in records:
             found = record.annotations or ()
-            boxes = Boxes([a.label or "" for a in found], [a.box or NOWHERE for a in found], [a.id or 0 for a in found] or None)
-            yield record.replace(annotations=boxes.as_annotations()) if found else record
+            if not found:
+                yield record
+                continue
+            boxes, ids, shapes, extras = (
+                None if any(value is None or value == {} for value in column) else column
+                for column in zip(*((a.box, a.id, a.shape, a.extra) for a in found), strict=True)
+            )
+            like = found[0].replace(label=None, box=None, id=None, **({} if shapes is None else {"shape": None}))
+            like = like if extras is None else like.replace(extra={})
+            columns = Columns([a.label or "" for a in found], boxes, ids, like, shapes, extras)
+            yield record.replace(annotations=columns.as_annotations())
 
 
-def _only_boxes(sample: Sample) -> Sample:
-    """A sample with nothing but the boxes of its objects, numbered."""
-    found = [a for a in sample.annotations or () if a.label is not None and a.box is not None]
-    kept = tuple(Annotation(label=a.label, box=a.box, id=number) for number, a in enumerate(found, 1))
-    return sample.replace(annotations=None if sample.annotations is None else kept)
+def _alike(sample: Sample) -> Sample:
+    """A sample with those of its objects that are like the first one but for class, box, id, shape and extras."""
+    found = [a for a in sample.annotations or () if a.label is not None and outline(a) is not None]
+    kept = [
+        a
+        for a in found
+        if outline(a) == outline(found[0])
+        and a.replace(label=None, box=None, id=None, shape=None, extra={})
+        == found[0].replace(label=None, box=None, id=None, shape=None, extra={})
+    ]
+    return sample.replace(annotations=None if sample.annotations is None else tuple(kept))
 
 
 def takes_columns_for_objects(format: Format, dataset: Dataset) -> None:
     """It makes no difference whether the objects of an image come one by one or in columns."""
-    plain = [_only_boxes(sample) for sample in dataset]
+    plain = [_alike(sample) for sample in dataset]
     one_by_one, said = store(dataset.replace(samples=plain), format)
     together, also = store(dataset.replace(samples=Records(plain, _InColumns())), format)
     if one_by_one != together or said.to_dict() != also.to_dict():

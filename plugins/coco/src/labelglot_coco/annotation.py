@@ -8,17 +8,16 @@ fields, how a mask was spelled) rides in ``extra["coco"]``.
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import UNREAD
 from labelglot.geometry import decode_string, encode_string, mask_area, ring_area
-from labelglot.plugin import Annotation, Box, Boxes, Keypoints, Label, Mask, Polygon, Report, Ring, Tag
+from labelglot.plugin import Annotation, Box, Columns, Keypoints, Label, Mask, Polygon, Report, Ring, Tag
 
 OWNER = "coco"
 BOUND = frozenset({(OWNER, key) for key in ("area", "bbox", "segmentation", "num_keypoints")})
@@ -51,49 +50,7 @@ class LooseFields(Fields, forbid_unknown_fields=True, gc=False):
     segmentation: Any = msgspec.UNSET  # type: ignore[assignment]
 
 
-class PlainFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """An annotation of which nothing needs a closer look, as nearly all are."""
-
-    image_id: int | str
-    category_id: int | str
-    bbox: tuple[float, float, float, float]
-    segmentation: tuple[tuple[float, ...], ...] | dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
-    id: int | str | None = None
-    area: Number | msgspec.UnsetType = msgspec.UNSET
-    iscrowd: int | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Ring(msgspec.Struct, array_like=True, gc=False):
-    """A ring of which no number is read."""
-
-
-class Outline(msgspec.Struct, array_like=True, gc=False):
-    """A polygon of which is only read that it is there; ``first`` is unset for an empty one."""
-
-    first: _Ring | msgspec.UnsetType = msgspec.UNSET
-
-
-class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
-    """The same, with an outline that nobody asks for. Holds nothing of the document."""
-
-    segmentation: Outline | dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
-
-
-class KeptFields(PlainFields, forbid_unknown_fields=True, gc=False):
-    """The same, with an outline that is written again as it is."""
-
-    segmentation: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]
-
-
-Outlines = Literal["read", "kept", "noted"]
-"""What becomes of outlines: numbers, the text they were written as, or just the fact that there is one."""
-
 _decoder = msgspec.json.Decoder(Fields)
-_plain: Mapping[Outlines, msgspec.json.Decoder[Any]] = {
-    "read": msgspec.json.Decoder(list[PlainFields]), "kept": msgspec.json.Decoder(list[KeptFields]),
-    "noted": msgspec.json.Decoder(list[BoxedFields]),
-}  # fmt: skip
-_rings = msgspec.json.Decoder(tuple[tuple[float, ...], ...])
 _known = frozenset(field.encode_name for field in msgspec.structs.fields(Fields))
 UNSET = msgspec.UNSET
 
@@ -137,169 +94,6 @@ def fields(raw: bytes | msgspec.Raw, place: str) -> tuple[Fields, dict[str, Any]
         return msgspec.convert(known, LooseFields), unknown
     except msgspec.ValidationError as error:
         raise Misfit("coco.annotation", str(error)) from error
-
-
-def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines, extras: bool) -> list[Annotation | None] | None:
-    """The objects of annotations (``text``: with commas between them) that are plain; ``None`` for each that
-    :func:`decode` has to look at, or for all of them.
-
-    ``extras``: whether what only COCO knows is wanted as it was, otherwise there is only something in its place. A polygon
-    that is kept as text is :data:`UNREAD`, and its text in the extras.
-    """
-    try:
-        found = _plain[outlines].decode(b"[" + text + b"]")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    if outlines == "noted" and not extras:
-        return _noted(found, keys)
-    made: list[Annotation | None] = []
-    for item in found:
-        x, y, w, h = item.bbox
-        label, segmentation, area, crowd = keys.get(item.category_id), item.segmentation, item.area, item.iscrowd
-        right, bottom = x + w, y + h
-        kept: bytes | None = None
-        if outlines == "kept":
-            kept, segmentation = _kept(segmentation, area is not UNSET)
-        shape: Polygon | None = None
-        if kept is not None:
-            shape = UNREAD
-        elif outlines == "noted":
-            if type(segmentation) is dict:
-                made.append(None)
-                continue
-            shape = UNREAD if mark_of(item) == OUTLINED else None
-        elif segmentation:
-            if type(segmentation) is dict or not _are_rings(segmentation):
-                made.append(None)
-                continue
-            shape = Polygon(parts=tuple([(ring,) for ring in segmentation]))
-        if label is None or not (0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE):
-            made.append(None)
-        elif not extras and area is not UNSET and (crowd == 0 or crowd is UNSET):
-            made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=_SOMETHING))
-        elif crowd == 0 and kept is not None:
-            extra = {OWNER: {"area": area, "bbox": item.bbox, "segmentation": kept}}
-            made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=extra))
-        elif crowd != 0 or segmentation is UNSET or span(x, right) != w or span(y, bottom) != h:
-            made.append(None)
-        else:
-            extra = {OWNER: {"area": area}} if area is not UNSET else {}
-            made.append(Annotation(label=label, box=(x, y, right, bottom), shape=shape, id=item.id, extra=extra))
-    return made
-
-
-def _noted(found: Sequence[BoxedFields], keys: Mapping[int | str, str]) -> list[Annotation | None]:
-    """Objects of which nothing but class, box and id is wanted, with marks for what else they have."""
-    label_of = keys.get
-    return [
-        Annotation(
-            label=label, box=(x, y, x + w, y + h), shape=UNREAD if mark else None, id=item.id, extra=_SOMETHING
-        )
-        if (mark := mark_of(item)) is not ODD
-        and (label := label_of(item.category_id)) is not None
-        and 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
-        else None
-        for item in found for x, y, w, h in (item.bbox,)
-    ]  # fmt: skip
-
-
-BARE, OUTLINED, ODD = 0, 1, 2
-"""What else there is about an object of which class, box and id are known: nothing, a polygon, or what :func:`decode` has
-to look at.
-"""
-
-
-def mark_of(item: BoxedFields) -> int:
-    """What else there is about an object."""
-    outline = item.segmentation
-    if type(outline) is dict or item.area is UNSET or item.iscrowd not in _CALM:
-        return ODD
-    return BARE if outline is UNSET or outline.first is UNSET else OUTLINED  # type: ignore[union-attr]
-
-
-def marks_of(items: Sequence[BoxedFields]) -> bytes:
-    """:func:`mark_of` each of many objects; with fewer questions where none of them is odd."""
-    calm = [item.iscrowd for item in items].count(0) == len(items) and UNSET not in [item.area for item in items]
-    outlines = [item.segmentation for item in items]
-    if not calm or set(map(type, outlines)) != {Outline}:
-        return bytes(map(mark_of, items))
-    return bytes([BARE if outline.first is UNSET else OUTLINED for outline in outlines])  # type: ignore[union-attr]
-
-
-class BoxColumns(NamedTuple):
-    """Class, box and id of annotations, column by column: all that is wanted of them.
-
-    ``corners``: x, y, width, height of each, one after the other. ``marks``: of each. ``odd``: by their position in the
-    document the text of those that need a closer look.
-    """
-
-    ids: array[int]
-    categories: array[int]
-    corners: array[float]
-    marks: bytes
-    odd: Mapping[int, bytes]
-
-    def part(self, start: int, stop: int) -> BoxColumns:
-        """Some of them."""
-        return BoxColumns(
-            self.ids[start:stop], self.categories[start:stop], self.corners[4 * start : 4 * stop], self.marks[start:stop], self.odd
-        )
-
-    def objects(self, keys: Mapping[int | str, str]) -> list[Annotation | None]:
-        """The objects, ``None`` for each that needs a closer look."""
-        return [
-            None if mark == ODD else LIKE[mark].replace(label=keys[category], box=box, id=id_)
-            for category, id_, mark, box in zip(self.categories, self.ids, self.marks, self._boxes(), strict=True)
-        ]
-
-    def columns(self, keys: Mapping[int | str, str]) -> Boxes | None:
-        """The same in columns; ``None`` if the objects are not alike."""
-        marks = self.marks
-        if not marks or marks[0] == ODD or marks.count(marks[0]) < len(marks):
-            return None
-        return Boxes([keys[category] for category in self.categories], self._boxes(), self.ids, LIKE[marks[0]])
-
-    def _boxes(self) -> list[Box]:
-        numbers = iter(self.corners)
-        return [(x, y, x + w, y + h) for x, y, w, h in zip(numbers, numbers, numbers, numbers, strict=True)]
-
-
-_CALM = (0, UNSET)
-"""Values of the crowd flag of an object that is none."""
-
-
-def _kept(raw: msgspec.Raw, measured: bool) -> tuple[bytes | None, Any]:
-    """The text of a polygon of one ring with three points or more; else its rings, or an object for :func:`decode`.
-
-    ``measured``: its area is known, so that nobody has to look at it for that.
-    """
-    text = bytes(raw)
-    if text in (b"", b"[]"):
-        return None, () if text else UNSET
-    if measured and text.translate(None, b"0123456789+-.eE, ") == b"[[]]":
-        commas = text.count(b",")
-        if commas >= 5 and commas & 1:
-            return text, None
-    try:
-        return None, _rings.decode(text)
-    except msgspec.MsgspecError:
-        return None, {}
-
-
-HUGE = 1e9
-"""Pixels; a box beyond them is looked at more closely."""
-
-_SOMETHING: dict[str, Any] = {OWNER: {"area": 0}}
-"""Stands for what only COCO knows of an object, where nobody asks for it."""
-
-LIKE = (Annotation(extra=_SOMETHING), Annotation(shape=UNREAD, extra=_SOMETHING))
-"""What else there is about an object of which only class, box and id are wanted, by its mark."""
-
-
-def _are_rings(segmentation: Any) -> bool:
-    if len(segmentation) == 1:
-        return (number := len(segmentation[0])) >= 6 and not number & 1
-    return all(len(ring) >= 6 and not len(ring) & 1 for ring in segmentation)
 
 
 def decode(
@@ -524,15 +318,23 @@ def encode_plain(a: Annotation, image_id: int | str | None, ids: Mapping[str, in
     return Written(a.id, image_id, category_id, (x, y, width, height), area, rings)
 
 
-def encode_boxes(boxes: Boxes, image_id: int | str | None, ids: Mapping[str, int]) -> list[Written] | None:
+def encode_columns(found: Columns, image_id: int | str | None, ids: Mapping[str, int]) -> list[Written] | None:
     """What :func:`encode_plain` makes of objects in columns; ``None`` if they are not plain."""
-    like = boxes.like
-    if like.shape is not None or like.extra or _MORE(like) != _NO_MORE or not all(label in ids for label in boxes.labels):
+    if found.boxes is None or not all(label in ids for label in found.labels):
+        return None
+    like, own = found.like, found.ids or repeat(None)
+    categories = [ids[label] for label in found.labels]
+    if like.shape is UNREAD and found.extras is not None and _MORE(like) == _NO_MORE:
+        return [
+            Written(number, image_id, category, bag[OWNER]["bbox"], bag[OWNER]["area"], msgspec.Raw(bag[OWNER]["segmentation"]))
+            for number, category, bag in zip(own, categories, found.extras, strict=False)
+        ]
+    if not found.only_boxes:
         return None
     made = []
-    for number, label, (x, y, right, bottom) in zip(boxes.ids or repeat(None), boxes.labels, boxes.boxes, strict=False):
+    for number, category, (x, y, right, bottom) in zip(own, categories, found.boxes, strict=False):
         width, height = span(x, right), span(y, bottom)
-        made.append(Written(number, image_id, ids[label], (x, y, width, height), abs(width * height), ()))
+        made.append(Written(number, image_id, category, (x, y, width, height), abs(width * height), ()))
     return made
 
 

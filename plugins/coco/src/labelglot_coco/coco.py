@@ -16,7 +16,6 @@ from labelglot.errors import LabelglotError
 from labelglot.plugin import (
     ANY_VALUE,
     Annotation,
-    Boxes,
     Dataset,
     File,
     Format,
@@ -39,6 +38,7 @@ from labelglot.plugin import (
     Tag,
     TagHolds,
     WriteContext,
+    as_columns,
     label_keys,
     merge_labels,
     under,
@@ -47,7 +47,7 @@ from labelglot.schema import Attribute
 from labelglot.wire import json
 from pydantic import Field
 
-from labelglot_coco.annotation import BOUND, OWNER, Classes, classes_of, encode, encode_boxes, encode_plain
+from labelglot_coco.annotation import BOUND, OWNER, Classes, classes_of, encode, encode_columns, encode_plain
 from labelglot_coco.decoder import Decoder
 from labelglot_coco.held import Listed, Listing, list_boxes, list_images, merged, take_apart
 from labelglot_coco.info import encode_head, read_info
@@ -70,7 +70,7 @@ class Coco(Format):
     geometry_bound_extra = BOUND
     computed_extra = frozenset({(OWNER, "area")})
     takes_encoded = frozenset({OWNER})
-    takes_boxes: ClassVar[bool] = True
+    takes_columns: ClassVar[bool] = True
     owner: ClassVar[str] = OWNER
     task: ClassVar[str] = "instances"
     kinds: ClassVar[Collection[Kind]] = ("instances", "keypoints", "lvis")
@@ -367,10 +367,10 @@ class Coco(Format):
         return encode_image(sample, self.owner)
 
     def _encode_objects(self, sample: Sample, ids: Mapping[str, int], options: Any) -> list[Any]:
-        if isinstance(sample.annotations, Boxes):
-            plain = encode_boxes(sample.annotations, sample.id, ids)
-            if plain is not None:
-                return plain
+        columns = as_columns(sample.annotations)
+        plain = None if columns is None else encode_columns(columns, sample.id, ids)
+        if plain is not None:
+            return plain
         return [self._encode_object(a, sample.id, ids, options) for a in sample.annotations or ()]
 
     def _encode_object(self, a: Annotation, image_id: Any, ids: Mapping[str, int], options: Any) -> object:

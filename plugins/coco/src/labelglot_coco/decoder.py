@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, repeat
-from typing import Any
+from itertools import repeat
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.images import SourceImage
-from labelglot.plugin import Annotation, Boxes, ReadContext, Report, Sample, Tag, in_pixels, under
+from labelglot.plugin import Annotation, Columns, ReadContext, Report, Sample, Tag, in_pixels, under
 from labelglot.wire import json
 
-from labelglot_coco.annotation import BoxColumns, Misfit, Outlines, decode, decode_plain
+from labelglot_coco.annotation import Misfit, decode
 from labelglot_coco.layout import image_folders
+from labelglot_coco.plain import BoxColumns, Outlines, Plain, decode_plain
 from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of, plain_images
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
@@ -25,8 +26,29 @@ BATCH_BYTES = 1 << 18
 """Bytes of annotations from which on they are decoded without waiting for more."""
 
 
+class Stretch(NamedTuple):
+    """The annotations of one image among those decoded together; ``plain`` is ``None`` if all need a closer look."""
+
+    plain: Plain | None
+    start: int
+    stop: int
+
+    def objects(self) -> list[Annotation | None]:
+        """The objects, ``None`` for each that needs a closer look."""
+        return [None] * (self.stop - self.start) if self.plain is None else self.plain.objects(self.start, self.stop)
+
+    def columns(self) -> Columns | None:
+        """The same in columns; ``None`` if the objects are not alike."""
+        return None if self.plain is None else self.plain.columns(self.start, self.stop)
+
+
 class Decoder:
-    """Turns a record into a sample. ``samples``: how many there are in all."""
+    """Turns a record into a sample. ``samples``: how many there are in all.
+
+    ``leaves_columns``: :meth:`decode` adds nothing to objects that are plain.
+    """
+
+    leaves_columns: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -49,6 +71,13 @@ class Decoder:
 
     def many(self, records: Iterable[Record], ordinal: int, report: Report) -> Iterator[Sample | None]:
         """The samples of several records, some at a time: their annotations are decoded together."""
+        return self._samples(records, report, False)
+
+    def in_columns(self, records: Iterable[Record], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        """The same, with the objects of an image in columns where they are alike."""
+        return self._samples(records, report, self.leaves_columns)
+
+    def _samples(self, records: Iterable[Record], report: Report, columns: bool) -> Iterator[Sample | None]:
         batch: list[Record] = []
         texts: list[bytes] = []
         size = 0
@@ -58,71 +87,58 @@ class Decoder:
             texts += mine
             size += sum(map(len, mine))
             if size > BATCH_BYTES or len(batch) == BATCH_RECORDS:
-                yield from self._batch(batch, texts, report)
+                yield from self._batch(batch, texts, report, columns)
                 batch, texts, size = [], [], 0
-        yield from self._batch(batch, texts, report)
+        yield from self._batch(batch, texts, report, columns)
 
-    def in_columns(self, records: Iterable[Record], ordinal: int, report: Report) -> Iterator[Sample | None]:
-        """The same, with the objects of an image in columns where nothing else is known of them."""
-        waiting = iter(records)
-        while batch := list(islice(waiting, BATCH_RECORDS)):
-            if not all(isinstance(part.annotations, BoxColumns) for record in batch for part in record.parts):
-                yield from self.many(batch, ordinal, report)
-                continue
-            for record, image in zip(batch, _plain_images(batch), strict=True):
-                boxes = self._columns(record)
-                plain = self.plain(record.parts, [b""] * len(record.parts))
-                yield self.sample(record, image, plain, report, None if boxes is None else boxes.as_annotations())
-
-    def _columns(self, record: Record) -> Boxes | None:
-        part, *others = record.parts
-        document = self.opened[part.document]
-        if others or document.repeated or not isinstance(part.annotations, BoxColumns):
-            return None
-        return part.annotations.columns(document.classes.keys)
-
-    def _batch(self, records: Sequence[Record], texts: Sequence[bytes], report: Report) -> Iterator[Sample | None]:
+    def _batch(
+        self, records: Sequence[Record], texts: Sequence[bytes], report: Report, columns: bool
+    ) -> Iterator[Sample | None]:
         plain = self.plain([part for record in records for part in record.parts], texts)
         for record, image in zip(records, _plain_images(records), strict=True):
-            yield self.sample(record, image, plain, report)
+            yield self.sample(record, image, plain, report, columns)
 
-    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Sequence[Annotation | None]]:
+    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Stretch]:
         """For each part the objects of its annotations, as far as they are plain (see :func:`decode_plain`).
 
         ``texts``: the annotations of each part with commas between them, where they are encoded.
         """
-        made: list[Annotation | None] | None = None
+        made: Plain | None = None
         filled = [part for part, text in zip(parts, texts, strict=True) if text]
         if len({part.document for part in filled}) == 1:
             made = self._plain(b",".join(filter(None, texts)), filled[0].document)
         start = 0
         for part, text in zip(parts, texts, strict=True):
             if isinstance(part.annotations, BoxColumns):
-                yield part.annotations.objects(self.opened[part.document].classes.keys)
+                yield Stretch(part.annotations.plain(self.opened[part.document].classes.keys), 0, len(part.annotations.ids))
             elif made is None:
-                yield self._plain(text, part.document) or [None] * len(part.annotations)
+                yield Stretch(self._plain(text, part.document), 0, len(part.annotations))
             else:
                 stop = start + len(part.annotations)
-                yield made[start:stop]
+                yield Stretch(made, start, stop)
                 start = stop
 
-    def _plain(self, text: bytes, document: int) -> list[Annotation | None] | None:
+    def _plain(self, text: bytes, document: int) -> Plain | None:
         return decode_plain(text, self.opened[document].classes.keys, self.outlines, self.extras)
 
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report,
-        alike: tuple[Annotation, ...] | None = None,
-    ) -> Sample | None:  # fmt: skip
-        """The sample of a record. ``image``: its image, if it is plain; ``plain``: for each of its parts what is; ``alike``:
-        all its objects, where they are known already.
+        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch], report: Report, columns: bool
+    ) -> Sample | None:
+        """The sample of a record. ``image``: its image, if it is plain; ``plain``: for each of its parts what is;
+        ``columns``: its objects are left in columns if they are alike.
         """
         document = self.opened[record.parts[0].document]
         path, written = record.path, record.name
         key = path if document.split is None else f"{document.split}:{path}"
         annotations: list[Annotation] = []
         tags: list[Tag] = []
-        for part in record.parts if alike is None else ():
-            self.decode(part, next(plain), key, annotations, tags, report)
+        alike: Columns | None = None
+        for part in record.parts:
+            found = next(plain)
+            if columns and len(record.parts) == 1 and not document.repeated:
+                alike = found.columns()
+            if alike is None:
+                self.decode(part, found.objects(), key, annotations, tags, report)
         size: tuple[int, int] | None
         if image is not None:
             id_, size, uri, extra = image.id, (image.width, image.height), None, image.usual()
@@ -142,7 +158,7 @@ class Decoder:
             size=size,
             splits=(document.split,) if document.split is not None else (),
             tags=tuple(tags),
-            annotations=(tuple(annotations) if alike is None else alike) if labelled else None,
+            annotations=(tuple(annotations) if alike is None else alike.as_annotations()) if labelled else None,
             extra={self.owner: extra} if extra else {},
         )
         return in_pixels(sample)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from labelglot.wire.json import stretch
 
-from labelglot_coco.annotation import BoxColumns
+from labelglot_coco.plain import BoxColumns
 
 if TYPE_CHECKING:
     import numpy.typing as npt

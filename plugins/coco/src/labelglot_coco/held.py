@@ -20,8 +20,9 @@ from labelglot.plugin import IndexEntry, ReadContext, Report
 from labelglot.storage.paths import are_plain
 from labelglot.wire import json
 
-from labelglot_coco.annotation import BoxColumns, Classes
+from labelglot_coco.annotation import Classes
 from labelglot_coco.grouping import BATCH, BROKEN, Grouped, group, joined, look_at
+from labelglot_coco.plain import BoxColumns
 from labelglot_coco.records import (
     Image,
     Key,

@@ -15,7 +15,7 @@ from labelglot.plugin import Annotation, Match, Overview, ReadContext, Report, S
 
 from labelglot_coco.annotation import OWNER
 from labelglot_coco.coco import Coco, encode_image
-from labelglot_coco.decoder import Decoder
+from labelglot_coco.decoder import Decoder, Stretch
 from labelglot_coco.layout import FEDERATED, Kind, documents, heads, kind_of
 from labelglot_coco.records import Opened, Part, PlainImage, Record
 
@@ -29,7 +29,7 @@ class Lvis(Coco):
     """LVIS instances with federated annotation."""
 
     reads_plain: ClassVar[bool] = False
-    takes_boxes: ClassVar[bool] = False
+    takes_columns: ClassVar[bool] = False
     id = ID
     name = "LVIS JSON"
     aliases: ClassVar[tuple[str, ...]] = ("lvis-v1",)
@@ -77,11 +77,12 @@ class Lvis(Coco):
 
 
 class _Decoder(Decoder):
+    leaves_columns: ClassVar[bool] = False
+
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report,
-        alike: tuple[Annotation, ...] | None = None,
-    ) -> Sample | None:  # fmt: skip
-        sample = super().sample(record, image, plain, report, alike)
+        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch], report: Report, columns: bool
+    ) -> Sample | None:
+        sample = super().sample(record, image, plain, report, columns)
         if sample is None:
             return None
         bag = dict(sample.extra.get(OWNER, {}))

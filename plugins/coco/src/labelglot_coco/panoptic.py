@@ -42,7 +42,7 @@ from pydantic import Field
 
 from labelglot_coco.annotation import plain_attributes
 from labelglot_coco.coco import Coco, category_ids, encode_image
-from labelglot_coco.decoder import Decoder
+from labelglot_coco.decoder import Decoder, Stretch
 from labelglot_coco.layout import Kind, heads, kind_of
 from labelglot_coco.records import Opened, Part, PlainImage, Record
 
@@ -77,7 +77,7 @@ class CocoPanoptic(Coco):
 
     reads_plain: ClassVar[bool] = False
     takes_encoded: ClassVar[frozenset[str]] = frozenset()
-    takes_boxes: ClassVar[bool] = False
+    takes_columns: ClassVar[bool] = False
     id = ID
     name = "COCO panoptic JSON and PNG"
     aliases: ClassVar[tuple[str, ...]] = ("panoptic",)
@@ -173,14 +173,15 @@ class CocoPanoptic(Coco):
 
 
 class _Decoder(Decoder):
-    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Sequence[None]]:
-        return ([None] * len(part.annotations) for part in parts)
+    leaves_columns: ClassVar[bool] = False
+
+    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Stretch]:
+        return (Stretch(None, 0, len(part.annotations)) for part in parts)
 
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Sequence[Annotation | None]], report: Report,
-        alike: tuple[Annotation, ...] | None = None,
-    ) -> Sample | None:  # fmt: skip
-        sample = super().sample(record, image, plain, report, alike)
+        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch], report: Report, columns: bool
+    ) -> Sample | None:
+        sample = super().sample(record, image, plain, report, columns)
         size = None if sample is None else sample.size
         for a in (sample.annotations if sample is not None else None) or ():
             if size is not None and isinstance(a.shape, Mask) and (a.shape.width, a.shape.height) != size:

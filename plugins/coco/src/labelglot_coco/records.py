@@ -13,7 +13,8 @@ from labelglot.errors import LabelglotError
 from labelglot.plugin import Report
 from labelglot.storage import clean_foreign, safe_relative
 
-from labelglot_coco.annotation import BoxColumns, Classes
+from labelglot_coco.annotation import Classes
+from labelglot_coco.plain import BoxColumns
 
 
 class Image(msgspec.Struct, gc=False):

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from labelglot_coco.annotation import HUGE, ODD, BoxedFields, marks_of
 from labelglot_coco.grouping import Columns
+from labelglot_coco.plain import HUGE, ODD, BoxedFields, marks_of
 
 LARGE = 16 << 20
 """Bytes of a document from which on this pays."""

@@ -10,7 +10,6 @@ import msgspec
 from labelglot.plugin import (
     Annotation,
     Box,
-    Boxes,
     Content,
     Convention,
     Dataset,
@@ -29,6 +28,7 @@ from labelglot.plugin import (
     Tag,
     TagHolds,
     WriteContext,
+    as_columns,
     image_size,
     labels_and_boxes,
 )
@@ -100,7 +100,7 @@ class CreateMl(Document):
         extra=frozenset({"createml"}),
     )
     separator = b",\n"
-    takes_boxes = True
+    takes_columns = True
 
     class ReadOptions(Frame):
         """How x, y, width, height are meant, and which images there are."""
@@ -209,13 +209,17 @@ class CreateMl(Document):
         else:
             spell = _centred if options.plain else _Framed(options, sample)
             labels = context.by_key
-            found = sample.annotations or ()
+            found, columns = sample.annotations or (), as_columns(sample.annotations)
             try:
-                if not isinstance(found, Boxes) and any(a.extra for a in found):
-                    items = [_with_extra(a, spell(a.box or NOWHERE), labels) for a in found]
+                if not any(a.extra for a in found) if columns is None else columns.only_boxes:
+                    pairs = zip(*labels_and_boxes(found), strict=True)
+                    items = [_Item(labels[label].name, spell(box)) for label, box in pairs]
                 else:
                     items = [
-                        _Item(labels[label].name, spell(box)) for label, box in zip(*labels_and_boxes(found), strict=True)
+                        _with_extra(a, spell(a.box or NOWHERE), labels)
+                        if a.extra
+                        else _Item(labels[a.label or ""].name, spell(a.box or NOWHERE))
+                        for a in found
                     ]
             except (OverflowError, ValueError) as error:
                 raise LabelglotError(f"a box of {sample.path} is not finite") from error

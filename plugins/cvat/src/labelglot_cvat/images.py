@@ -18,6 +18,7 @@ from labelglot.plugin import (
     TEXT,
     Annotation,
     AttributeSpec,
+    Box,
     Content,
     Dataset,
     Document,
@@ -39,10 +40,12 @@ from labelglot.plugin import (
     Report,
     RotatedBox,
     Sample,
+    Shape,
     Source,
     Tag,
     TagHolds,
     WriteContext,
+    as_columns,
     under,
 )
 from labelglot.schema import Attribute
@@ -124,6 +127,7 @@ class CvatImages(Document):
     aliases = ("cvat",)
     url = "https://docs.cvat.ai/docs/manual/advanced/formats/format-cvat/"
     documents = (".xml",)
+    takes_columns = True
     holds = COMMON.replace(
         tags=TagHolds(labels="many", attributes=TEXT),
         sample_ids="int",
@@ -401,23 +405,33 @@ def _write_plain(annotations: Sequence[Annotation], names: Mapping[str, str]) ->
 
     The numbers of all of them are spelled together.
     """
-    boxes, shapes = [a.box for a in annotations], [a.shape for a in annotations]
-    if any(a.attributes or a.extra or a.group is not None or a.keypoints is not None for a in annotations):
+    boxes: Sequence[Box | None] | None
+    shapes: Sequence[Shape | None] | None
+    columns = as_columns(annotations)
+    if columns is None:
+        if any(a.attributes or a.extra or a.group is not None or a.keypoints is not None for a in annotations):
+            return None
+        boxes, shapes = [a.box for a in annotations], [a.shape for a in annotations]
+        boxes, shapes = boxes if any(boxes) else None, shapes if any(shapes) else None
+        said = [names.get(a.label or "") for a in annotations]
+    elif columns.plain:
+        boxes, shapes = columns.boxes, columns.shapes
+        said = list(map(names.get, columns.labels))
+    else:
         return None
-    said = [names.get(a.label or "") for a in annotations]
     if None in said:
         return None
     try:
-        if set(map(type, shapes)) == {Polygon} and not any(boxes):
-            drawn = [("polygon", f'points="{ring}"') for ring in write_rings([shape.parts[0][0] for shape in shapes])]  # type: ignore[union-attr]
-        elif all(boxes) and not any(shapes):
-            drawn = [("box", corners) for corners in write_boxes(boxes)]  # type: ignore[arg-type]
-        else:
-            return None
+        if shapes is not None and boxes is None and set(map(type, shapes)) == {Polygon}:
+            rings = write_rings([shape.parts[0][0] for shape in shapes])  # type: ignore[union-attr]
+            drawn = zip(said, rings, strict=True)
+            return [f'    <polygon {about} occluded="0" points="{ring}" z_order="0"/>\n' for about, ring in drawn]
+        if boxes is not None and shapes is None and all(boxes):
+            drawn = zip(said, write_boxes(boxes), strict=True)  # type: ignore[arg-type]
+            return [f'    <box {about} occluded="0" {corners} z_order="0"/>\n' for about, corners in drawn]
     except (Misfit, IndexError):
-        return None
-    rows = zip(said, drawn, strict=True)
-    return [f'    <{tag} {about} occluded="0" {geometry} z_order="0"/>\n' for about, (tag, geometry) in rows]
+        pass
+    return None
 
 
 def _write(a: Annotation, labels: Mapping[str, Label]) -> str:

@@ -73,7 +73,7 @@ class TfodCsv(Table):
     aliases = ("tensorflow-csv",)
     url = "https://github.com/datitran/raccoon_dataset"
     header = COLUMNS
-    takes_boxes = True
+    takes_columns = True
     holds = Holds(
         geometry=(frozenset({"box"}),), required=frozenset({"box"}),
         labels=LabelHolds(ids="int", ids_required=True, first_id=1, names=_NAMES), empty=False, splits="any",

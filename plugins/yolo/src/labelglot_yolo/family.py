@@ -12,7 +12,6 @@ from labelglot.plugin import (
     RELATIVE,
     RELATIVE_CENTER,
     Annotation,
-    Boxes,
     Dataset,
     File,
     Format,
@@ -34,6 +33,7 @@ from labelglot.plugin import (
     Sample,
     Source,
     WriteContext,
+    as_columns,
     image_size,
     in_pixels,
     make_labels,
@@ -180,8 +180,9 @@ class Ultralytics(Format):
         annotations = sample.annotations or ()
         numbers = self.all_numbers(annotations, size, context)
         spelled = self.spell(annotations, numbers, context)
-        if isinstance(annotations, Boxes):
-            written = [f"{index[label]} {line}\n" for label, line in zip(annotations.labels, spelled, strict=True)]
+        columns = as_columns(annotations)
+        if columns is not None and columns.only_boxes:
+            written = [f"{index[label]} {line}\n" for label, line in zip(columns.labels, spelled, strict=True)]
         else:
             written = [
                 f"{index[annotation.label or '']} {line}{'' if annotation.score is None else f' {annotation.score!r}'}\n"

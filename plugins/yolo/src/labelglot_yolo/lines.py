@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from labelglot.errors import LabelglotError
 from labelglot.geometry import from_center
-from labelglot.plugin import Annotation, Boxes, Keypoints, Polygon, Report, RotatedBox
+from labelglot.plugin import Annotation, Columns, Keypoints, Polygon, Report, RotatedBox
 
 OUTSIDE = 0.01
 """How far outside the image Ultralytics lets coordinates be, as fraction of the image."""
@@ -216,7 +216,7 @@ def read(data: bytes, place: str, rules: Rules, report: Report) -> tuple[Annotat
     return tuple(found)
 
 
-def boxes(data: bytes, rules: Rules, size: tuple[int, int] | None) -> Boxes | None:
+def boxes(data: bytes, rules: Rules, size: tuple[int, int] | None) -> Columns | None:
     """The objects of a label file of which each line is a box inside the image, of a class in the table, and none stands
     there twice; in pixels of an image of this ``size``, as fractions without one. ``None``: look closer.
     """
@@ -237,7 +237,7 @@ def boxes(data: bytes, rules: Rules, size: tuple[int, int] | None) -> Boxes | No
     labels = [names[row[0]] for row in rows if row[0] in names]
     if not len(found) == len(labels) == len(rows) == len(set(rows)):
         return None
-    return Boxes(labels, found)
+    return Columns(labels, found)
 
 
 _rows = msgspec.json.Decoder(list[tuple[int, float, float, float, float]])

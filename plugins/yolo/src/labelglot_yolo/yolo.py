@@ -19,7 +19,7 @@ class Yolo(Ultralytics):
     name = "YOLO detection (Ultralytics)"
     aliases = ("yolov5", "yolov6", "yolov7", "yolov8", "yolov9", "yolov10", "yolo11", "yolo12", "ultralytics")
     task = "detect"
-    takes_boxes = True
+    takes_columns = True
     holds = COMMON.replace(geometry=(frozenset({"box"}),))
 
     class WriteOptions(Ultralytics.WriteOptions):

@@ -1,0 +1,79 @@
+"""What projection does to objects in columns: whole columns at once, never object by object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from labelglot.projection.alike import follow
+from labelglot.schema.columns import Columns
+
+_DROPPED: tuple[object, ...] = (None, {}, ())
+
+
+class Make(NamedTuple):
+    """Which columns there are, and what all objects share: columns of the same make are of one outline."""
+
+    like: int
+    boxes: bool
+    shapes: bool
+    ids: type | None
+    extras: tuple[str, ...] | None
+
+
+def make_of(columns: Columns) -> Make:
+    """The make of columns that are not empty; ``like`` must live as long as it is compared."""
+    ids, extras = columns.ids, columns.extras
+    return Make(
+        id(columns.like), columns.boxes is not None, columns.shapes is not None, None if ids is None else type(ids[0]),
+        None if extras is None else tuple(extras[0]),
+    )  # fmt: skip
+
+
+def following(several: Sequence[Columns]) -> list[bool | None]:
+    """For each whether its boxes follow from the shapes beside them; ``None``: some do."""
+    found = follow(
+        list(chain.from_iterable(columns.boxes or () for columns in several)),
+        list(chain.from_iterable(columns.shapes or () for columns in several)),
+    )
+    ends = list(accumulate(map(len, several)))
+    parts = (found[start:end] for start, end in zip([0, *ends], ends, strict=False))
+    return [part[0] if part.count(part[0]) == len(part) else None for part in parts]
+
+
+def changed(columns: Columns, changes: Mapping[str, Any], names: Mapping[str, str]) -> Columns | None:
+    """The objects after the same changes to each, and with classes of other ``names``; ``None`` if a column would change
+    otherwise than by being dropped.
+    """
+    if not changes:
+        like, boxes, ids, shapes, extras = columns.like, columns.boxes, columns.ids, columns.shapes, columns.extras
+    elif "label" in changes or any(changes.get(name) not in _DROPPED for name in ("box", "id", "shape", "extra")):
+        return None
+    else:
+        like = replace(columns.like, **changes)
+        boxes = None if "box" in changes else columns.boxes
+        ids = None if "id" in changes else columns.ids
+        shapes = None if "shape" in changes else columns.shapes
+        extras = None if "extra" in changes else columns.extras
+    labels = [names.get(label, label) for label in columns.labels] if names else columns.labels
+    return Columns(labels, boxes, ids, like, shapes, extras)
+
+
+def numbered(columns: Columns, ids: Sequence[int | str]) -> Columns:
+    """The objects with these ids."""
+    return Columns(columns.labels, columns.boxes, ids, columns.like, columns.shapes, columns.extras)
+
+
+def divided(columns: Columns, size: tuple[int, int]) -> Columns:
+    """The objects with their boxes as fractions of the size."""
+    if columns.boxes is None:
+        return columns
+    width, height = size
+    fractions = [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in columns.boxes]
+    return Columns(columns.labels, fractions, columns.ids, columns.like, columns.shapes, columns.extras)
+
+
+__all__ = ["Make", "changed", "divided", "following", "make_of", "numbered"]

@@ -1,0 +1,289 @@
+"""Annotations of which nothing needs a closer look, many at a time and column by column.
+
+Nearly all are like that; what is not is left to :func:`labelglot_coco.annotation.decode`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from labelglot.formats.base import UNREAD
+from labelglot.plugin import Annotation, Box, Columns, Polygon
+
+from labelglot_coco.annotation import OWNER, UNSET, Number, span
+
+
+class PlainFields(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A plain annotation."""
+
+    image_id: int | str
+    category_id: int | str
+    bbox: tuple[float, float, float, float]
+    segmentation: tuple[tuple[float, ...], ...] | dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    id: int | str | None = None
+    area: Number | msgspec.UnsetType = msgspec.UNSET
+    iscrowd: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Ring(msgspec.Struct, array_like=True, gc=False):
+    """A ring of which no number is read."""
+
+
+class Outline(msgspec.Struct, array_like=True, gc=False):
+    """A polygon of which is only read that it is there; ``first`` is unset for an empty one."""
+
+    first: _Ring | msgspec.UnsetType = msgspec.UNSET
+
+
+class BoxedFields(PlainFields, forbid_unknown_fields=True, gc=False):
+    """The same, with an outline that nobody asks for. Holds nothing of the document."""
+
+    segmentation: Outline | dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+
+
+class KeptFields(PlainFields, forbid_unknown_fields=True, gc=False):
+    """The same, with an outline that is written again as it is."""
+
+    segmentation: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]
+
+
+Outlines = Literal["read", "kept", "noted"]
+"""What becomes of outlines: numbers, the text they were written as, or just the fact that there is one."""
+
+_decoders: Mapping[Outlines, msgspec.json.Decoder[Any]] = {
+    "read": msgspec.json.Decoder(list[PlainFields]), "kept": msgspec.json.Decoder(list[KeptFields]),
+    "noted": msgspec.json.Decoder(list[BoxedFields]),
+}  # fmt: skip
+_rings = msgspec.json.Decoder(tuple[tuple[float, ...], ...])
+
+BARE, OUTLINED, ODD, SEVERAL, TOLD = 0, 1, 2, 3, 4
+"""Marks: what else there is about an object of which class, box and id are known. Nothing, a polygon of one ring, what
+:func:`~labelglot_coco.annotation.decode` has to look at, a polygon of several. ``TOLD`` is added to those of the objects that
+have extras of their own.
+"""
+
+HUGE = 1e9
+"""Pixels; a box beyond them is looked at more closely."""
+
+_SOMETHING: dict[str, Any] = {OWNER: {"area": 0}}
+"""Stands for what only COCO knows of an object, where nobody asks for it."""
+
+LIKE = (Annotation(extra=_SOMETHING), Annotation(shape=UNREAD, extra=_SOMETHING))
+"""What else there is about an object of which only class, box and id are wanted, by its mark."""
+
+TELLING = (Annotation(), Annotation(shape=UNREAD))
+"""The same where extras are wanted as they were."""
+
+
+class Plain(NamedTuple):
+    """Objects column by column. ``marks``: of each, ``ODD`` for one that needs a closer look. ``extras`` is ``None`` where
+    all that counts is that there are some, ``shapes`` where all that is known of outlines is the mark.
+    """
+
+    labels: Sequence[str | None]
+    boxes: Sequence[Box]
+    ids: Sequence[int | str | None]
+    marks: bytes
+    shapes: Sequence[Polygon | None] | None
+    extras: Sequence[dict[str, Any]] | None
+
+    def objects(self, start: int, stop: int) -> list[Annotation | None]:
+        """Some of the objects, ``None`` for each that needs a closer look."""
+        marks = self.marks[start:stop]
+        shapes = [UNREAD if mark & OUTLINED else None for mark in marks] if self.shapes is None else self.shapes[start:stop]
+        extras = [_SOMETHING] * len(marks) if self.extras is None else self.extras[start:stop]
+        rows = zip(self.labels[start:stop], self.boxes[start:stop], self.ids[start:stop], marks, shapes, extras, strict=True)
+        return [
+            None if mark == ODD else Annotation(label=label, box=box, shape=shape, id=id_, extra=extra)
+            for label, box, id_, mark, shape, extra in rows
+        ]
+
+    def columns(self, start: int, stop: int) -> Columns | None:
+        """The same in columns; ``None`` if the objects are not alike."""
+        marks, ids = self.marks[start:stop], self.ids[start:stop]
+        if not marks or marks.count(marks[0]) < len(marks) or marks[0] in (ODD, SEVERAL, SEVERAL | TOLD):
+            return None
+        kinds = set(map(type, ids))
+        if len(kinds) > 1:
+            return None
+        outlined = bool(marks[0] & OUTLINED)
+        shapes = self.shapes[start:stop] if outlined and self.shapes is not None else None
+        if shapes is not None and shapes[0] is UNREAD:
+            shapes = None
+        like = (LIKE if self.extras is None else TELLING)[outlined and shapes is None]
+        return Columns(
+            self.labels[start:stop],  # type: ignore[arg-type]
+            self.boxes[start:stop],
+            None if ids[0] is None else ids,  # type: ignore[arg-type]
+            like,
+            shapes,  # type: ignore[arg-type]
+            self.extras[start:stop] if self.extras is not None and marks[0] & TOLD else None,
+        )
+
+
+def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines, extras: bool) -> Plain | None:
+    """The objects of annotations (``text``: with commas between them); ``None`` if some are not even of the usual fields.
+
+    ``extras``: whether what only COCO knows is wanted as it was, otherwise there is only something in its place. A polygon
+    that is kept as text is :data:`UNREAD`, and its text in the extras.
+    """
+    try:
+        found = _decoders[outlines].decode(b"[" + text + b"]")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    labels = [keys.get(item.category_id) for item in found]
+    boxes = [(x, y, x + w, y + h) for item in found for x, y, w, h in (item.bbox,)]
+    if outlines == "kept":
+        return _keep(found, labels, boxes)
+    shapes, marks = _read(found) if outlines == "read" else (None, bytearray(marks_of(found)))
+    told: list[dict[str, Any]] | None = [] if extras else None
+    for place, item in enumerate(found):
+        if not _sound(item.bbox) or labels[place] is None:
+            marks[place] = ODD
+        if told is None:
+            if item.area is UNSET or item.iscrowd not in _CALM:
+                marks[place] = ODD
+        else:
+            told.append(_told(item, marks, place))
+    return Plain(labels, boxes, [item.id for item in found], bytes(marks), shapes, told)
+
+
+def _sound(box: Box) -> bool:
+    x, y, w, h = box
+    return 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
+
+
+def _told(item: Any, marks: bytearray, place: int) -> dict[str, Any]:
+    """What only COCO knows of an object; it is marked if there is something."""
+    x, y, w, h = item.bbox
+    if item.iscrowd != 0 or item.segmentation is UNSET or span(x, x + w) != w or span(y, y + h) != h:
+        marks[place] = ODD
+    if item.area is UNSET or marks[place] == ODD:
+        return {}
+    marks[place] |= TOLD
+    return {OWNER: {"area": item.area}}
+
+
+def _read(found: Sequence[PlainFields]) -> tuple[list[Polygon | None], bytearray]:
+    """The outlines, and marks of them."""
+    shapes: list[Polygon | None] = []
+    marks = bytearray()
+    for item in found:
+        rings = item.segmentation
+        if rings is UNSET or rings == ():
+            shapes.append(None)
+            marks.append(BARE)
+        elif type(rings) is dict or not _are_rings(rings):
+            shapes.append(None)
+            marks.append(ODD)
+        else:
+            shapes.append(Polygon(parts=tuple([(ring,) for ring in rings])))  # type: ignore[misc,arg-type]
+            marks.append(OUTLINED if len(rings) == 1 else SEVERAL)
+    return shapes, marks
+
+
+def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Sequence[Box]) -> Plain:
+    """Objects with the texts of their polygons."""
+    marks = bytearray()
+    shapes: list[Polygon | None] = []
+    extras: list[dict[str, Any]] = []
+    for item, label in zip(found, labels, strict=True):
+        box, area = item.bbox, item.area
+        kept, rings = _kept(item.segmentation, area is not UNSET)
+        if label is None or item.iscrowd != 0 or not _sound(box):
+            shapes.append(None)
+            marks.append(ODD)
+            extras.append({})
+        elif kept is not None:
+            shapes.append(UNREAD)
+            marks.append(OUTLINED | TOLD)
+            extras.append({OWNER: {"area": area, "bbox": box, "segmentation": kept}})
+        else:
+            (shape,), mark = _read([PlainFields(item.image_id, item.category_id, box, rings, item.id, area, 0)])
+            shapes.append(shape)
+            marks += mark
+            # Its outline is not encoded, so that it is not like the others.
+            marks[-1] = {OUTLINED: SEVERAL}.get(marks[-1], marks[-1])
+            extras.append(_told(PlainFields(item.image_id, item.category_id, box, rings, item.id, area, 0), marks, len(marks) - 1))
+    ids = [item.id for item in found]
+    return Plain(labels, boxes, ids, bytes(marks), shapes, extras)
+
+
+def mark_of(item: BoxedFields) -> int:
+    """What else there is about an object of which no outline was read."""
+    outline = item.segmentation
+    if type(outline) is dict or item.area is UNSET or item.iscrowd not in _CALM:
+        return ODD
+    return BARE if outline is UNSET or outline.first is UNSET else OUTLINED  # type: ignore[union-attr]
+
+
+def marks_of(items: Sequence[BoxedFields]) -> bytes:
+    """:func:`mark_of` each of many objects; with fewer questions where none of them is odd."""
+    calm = [item.iscrowd for item in items].count(0) == len(items) and UNSET not in [item.area for item in items]
+    outlines = [item.segmentation for item in items]
+    if not calm or set(map(type, outlines)) != {Outline}:
+        return bytes(map(mark_of, items))
+    return bytes([BARE if outline.first is UNSET else OUTLINED for outline in outlines])  # type: ignore[union-attr]
+
+
+_CALM = (0, UNSET)
+"""Values of the crowd flag of an object that is none."""
+
+
+def _kept(raw: msgspec.Raw, measured: bool) -> tuple[bytes | None, Any]:
+    """The text of a polygon of one ring with three points or more; else its rings, or an object if it is none.
+
+    ``measured``: its area is known, so that nobody has to look at it for that.
+    """
+    text = bytes(raw)
+    if text in (b"", b"[]"):
+        return None, () if text else UNSET
+    if measured and text.translate(None, b"0123456789+-.eE, ") == b"[[]]":
+        commas = text.count(b",")
+        if commas >= 5 and commas & 1:
+            return text, None
+    try:
+        return None, _rings.decode(text)
+    except msgspec.MsgspecError:
+        return None, {}
+
+
+def _are_rings(segmentation: Any) -> bool:
+    if len(segmentation) == 1:
+        return (number := len(segmentation[0])) >= 6 and not number & 1
+    return all(len(ring) >= 6 and not len(ring) & 1 for ring in segmentation)
+
+
+class BoxColumns(NamedTuple):
+    """Class, box and id of annotations, column by column: all that is wanted of them.
+
+    ``corners``: x, y, width, height of each, one after the other. ``marks``: of each. ``odd``: by their position in the
+    document the text of those that need a closer look.
+    """
+
+    ids: array[int]
+    categories: array[int]
+    corners: array[float]
+    marks: bytes
+    odd: Mapping[int, bytes]
+
+    def part(self, start: int, stop: int) -> BoxColumns:
+        """Some of them."""
+        return BoxColumns(
+            self.ids[start:stop], self.categories[start:stop], self.corners[4 * start : 4 * stop], self.marks[start:stop], self.odd
+        )
+
+    def plain(self, keys: Mapping[int | str, str]) -> Plain:
+        """The objects, ``ODD`` where one needs a closer look."""
+        numbers = iter(self.corners)
+        boxes = [(x, y, x + w, y + h) for x, y, w, h in zip(numbers, numbers, numbers, numbers, strict=True)]
+        labels = [keys.get(category) for category in self.categories]
+        return Plain(labels, boxes, self.ids, self.marks, None, None)
+
+
+__all__ = [
+    "BARE", "HUGE", "ODD", "OUTLINED", "SEVERAL", "TOLD", "BoxColumns", "BoxedFields", "Outlines", "Plain", "decode_plain", "marks_of",
+]  # fmt: skip

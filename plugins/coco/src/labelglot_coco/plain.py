@@ -187,29 +187,56 @@ def _read(found: Sequence[PlainFields]) -> tuple[list[Polygon | None], bytearray
 
 def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Sequence[Box]) -> Plain:
     """Objects with the texts of their polygons."""
+    texts = [bytes(item.segmentation) for item in found]
+    ids = [item.id for item in found]
+    alike = (
+        None not in labels
+        and ONE_RING.issuperset([text.translate(None, _NUMBERS) for text in texts])
+        and [item.iscrowd for item in found].count(0) == len(found)
+        and UNSET not in [item.area for item in found]
+        and all(map(_sound, [item.bbox for item in found]))
+    )
+    if alike:
+        extras = [
+            {OWNER: {"area": item.area, "bbox": item.bbox, "segmentation": text}}
+            for item, text in zip(found, texts, strict=True)
+        ]
+        return Plain(labels, boxes, ids, bytes([OUTLINED | TOLD]) * len(ids), [UNREAD] * len(ids), extras)
     marks = bytearray()
     shapes: list[Polygon | None] = []
-    extras: list[dict[str, Any]] = []
-    for item, label in zip(found, labels, strict=True):
-        box, area = item.bbox, item.area
-        kept, rings = _kept(item.segmentation, area is not UNSET)
-        if label is None or item.iscrowd != 0 or not _sound(box):
+    extras = []
+    for item, label, text in zip(found, labels, texts, strict=True):
+        if label is None or item.iscrowd != 0 or not _sound(item.bbox):
             shapes.append(None)
             marks.append(ODD)
             extras.append({})
-        elif kept is not None:
+        elif item.area is not UNSET and text.translate(None, _NUMBERS) in ONE_RING:
             shapes.append(UNREAD)
             marks.append(OUTLINED | TOLD)
-            extras.append({OWNER: {"area": area, "bbox": box, "segmentation": kept}})
+            extras.append({OWNER: {"area": item.area, "bbox": item.bbox, "segmentation": text}})
         else:
-            (shape,), mark = _read([PlainFields(item.image_id, item.category_id, box, rings, item.id, area, 0)])
+            read = PlainFields(item.image_id, item.category_id, item.bbox, _rings_of(text), item.id, item.area, 0)
+            (shape,), mark = _read([read])
             shapes.append(shape)
-            marks += mark
-            # Its outline is not encoded, so that it is not like the others.
-            marks[-1] = {OUTLINED: SEVERAL}.get(marks[-1], marks[-1])
-            extras.append(_told(PlainFields(item.image_id, item.category_id, box, rings, item.id, area, 0), marks, len(marks) - 1))
-    ids = [item.id for item in found]
+            # Its outline is not encoded as those of the others are.
+            marks.append(SEVERAL if mark[0] == OUTLINED else mark[0])
+            extras.append(_told(read, marks, len(marks) - 1))
     return Plain(labels, boxes, ids, bytes(marks), shapes, extras)
+
+
+_NUMBERS = b"0123456789+-.eE "
+ONE_RING = frozenset(b"[[" + b"," * commas + b"]]" for commas in range(5, 1000, 2))
+"""What is left of the text of a polygon of one ring, of three points to 500, without its numbers."""
+
+
+def _rings_of(text: bytes) -> Any:
+    """The rings of a polygon; an object if it is none."""
+    if text in (b"", b"[]"):
+        return () if text else UNSET
+    try:
+        return _rings.decode(text)
+    except msgspec.MsgspecError:
+        return {}
 
 
 def mark_of(item: BoxedFields) -> int:
@@ -231,24 +258,6 @@ def marks_of(items: Sequence[BoxedFields]) -> bytes:
 
 _CALM = (0, UNSET)
 """Values of the crowd flag of an object that is none."""
-
-
-def _kept(raw: msgspec.Raw, measured: bool) -> tuple[bytes | None, Any]:
-    """The text of a polygon of one ring with three points or more; else its rings, or an object if it is none.
-
-    ``measured``: its area is known, so that nobody has to look at it for that.
-    """
-    text = bytes(raw)
-    if text in (b"", b"[]"):
-        return None, () if text else UNSET
-    if measured and text.translate(None, b"0123456789+-.eE, ") == b"[[]]":
-        commas = text.count(b",")
-        if commas >= 5 and commas & 1:
-            return text, None
-    try:
-        return None, _rings.decode(text)
-    except msgspec.MsgspecError:
-        return None, {}
 
 
 def _are_rings(segmentation: Any) -> bool:

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import labelglot as lg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from labelglot import errors
 from labelglot.engine.chunk import run_chunk
 from labelglot.engine.executor import Cancel, InProcess, Poisoned, ProcessPool
 from labelglot.images import BytesImage, SourceImage, probe
 from labelglot.report import Loss, Problem, Report
-from labelglot.schema import Annotation, Dataset, Label, Sample, Tag, dumps, loads, slices
+from labelglot.schema import Annotation, Dataset, Label, Records, Sample, Tag, dumps, loads, slices
 from labelglot.storage import MemorySource, MemoryTarget, open_source
 from labelglot.testing.strategies import png
 from PIL import Image
-from worker_formats import Lines
+from worker_formats import Decode, Lines, Numbered
 
 
 def dataset(number=40, names="{}.jpg", **more):
@@ -103,6 +105,22 @@ def test_the_pool_survives_its_workers_and_names_the_poison(tmp_path):
     assert len((tmp_path / "out" / "all.txt").read_text().splitlines()) == 40
     outcomes = list(ProcessPool(2).run(run_chunk, None, [], Cancel()))
     assert outcomes == [] and Poisoned(1, "x").ordinal == 1
+
+
+@given(st.lists(st.sampled_from([None, 0, 1, 2, 30]), max_size=12), st.integers(1, 4))
+def test_numbers_are_given_once_though_records_are_dropped(records, chunk):
+    target = MemoryTarget()
+    data = Dataset(Records(records, Decode()), ["cat"])
+    lg.write(data, target, format=Numbered(), executor=InProcess(), chunk=chunk)
+    assert target.content["all.txt"].split() == [b"%d" % n for n in range(1, sum(filter(None, records)) + 1)]
+
+
+def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path):
+    data = Dataset(Records([2, 3, -1, 1, 2], Decode()), ["cat"])
+    made = lg.write(data, tmp_path / "out", format=Numbered(), executor=ProcessPool(2), chunk=2)
+    (problem,) = made.report.problems()
+    assert problem.code == "worker.died" and "sample 2" in problem.sentence
+    assert len(set((tmp_path / "out" / "all.txt").read_text().split())) == 8
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import signal
 
 from labelglot.formats.base import File, Format, Piece
 from labelglot.holds import ANY_VALUE, Holds, LabelHolds
+from labelglot.schema import Annotation, Sample
 
 
 class Lines(Format):
@@ -25,3 +26,24 @@ class Lines(Format):
 
     def image_path(self, sample, context):
         return f"images/{sample.path}"
+
+
+class Numbered(Lines):
+    """Its objects have numbers, so that they are counted before anything is written."""
+
+    id = "numbered"
+    holds = Lines.holds.replace(ids="int", ids_required=True)
+
+    def encode(self, sample, context, ordinal):
+        yield Piece("all", "".join(f"{a.id}\n" for a in sample.annotations or ()).encode())
+
+
+class Decode:
+    """Makes a sample with so many objects; none of ``None``, and kills its process at -1."""
+
+    def __call__(self, record, ordinal, report):
+        if record == -1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if record is None:
+            return None
+        return Sample(path=f"{ordinal}.jpg", annotations=(Annotation(label="cat", box=(1.0, 2.0, 3.0, 4.0)),) * record)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
-from labelglot.engine.executor import Cancel, Executor, InProcess
+from labelglot.engine.chunk import Work
+from labelglot.engine.executor import Cancel, Executor, InProcess, Poisoned
 from labelglot.formats.base import in_pixels
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.losses import LossSink
 from labelglot.projection.naming import Entry, folder_class
 from labelglot.projection.project import NO_PLAN, SampleReducer
 from labelglot.report import Report
-from labelglot.schema import Dataset, Partition, Sample, labels_of
-from labelglot.schema.dataset import CountingDecoder, RecordPartition
+from labelglot.schema import Dataset, IndexEntry, Records, Sample, labels_of
+from labelglot.schema.dataset import CountingDecoder, RecordIndex, RecordPartition
 
 
 class Visitor(Protocol):
@@ -25,27 +27,14 @@ class Visitor(Protocol):
     def finish(self, state: Any) -> Any: ...
 
 
-def _visit(job: tuple[Sequence[Visitor], int], partition: Partition) -> tuple[list[Any], Report]:
+def _visit(job: tuple[Sequence[Visitor], int], work: Work) -> tuple[list[Any], Report]:
     visitors, examples = job
     report = Report(examples)
     states = [visitor.start() for visitor in visitors]
-    for ordinal, sample in enumerate(partition.read(report), partition.ordinal):
+    for ordinal, sample in enumerate(work.partition.read(report), work.ordinal):
         for visitor, state in zip(visitors, states, strict=True):
             visitor.update(state, sample, ordinal, report)
     return states, report
-
-
-def _count(job: None, partition: RecordPartition) -> list[int]:
-    return partition.counts() or []
-
-
-def count(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> list[int] | None:
-    """How many objects each sample has at the most, ``None`` if only decoding can tell."""
-    parts = list(dataset.partitions(chunks))
-    if not all(isinstance(part, RecordPartition) and isinstance(part.decode, CountingDecoder) for part in parts):
-        return None
-    found = [number for counts in executor.run(_count, None, parts, cancel) for number in counts]
-    return found if len(found) == len(dataset) else None
 
 
 def scan(
@@ -58,23 +47,85 @@ def scan(
 ) -> list[Any]:
     """Run visitors over all samples; their results in the order given. Problems of reading go to ``report``."""
     states = [visitor.start() for visitor in visitors]
-    parts = list(dataset.partitions(chunks))
-    for found, partial in (executor or InProcess()).run(_visit, (tuple(visitors), report.examples), parts, cancel or Cancel()):
+    parts = list(map(Work, dataset.partitions(chunks)))
+    for outcome in (executor or InProcess()).run(_visit, (tuple(visitors), report.examples), parts, cancel or Cancel()):
+        if isinstance(outcome, Poisoned):
+            report.problem(
+                "worker.died", f"sample {outcome.ordinal} (counted from 0): {outcome.message}", severity="error", action="skipped"
+            )
+            continue
+        found, partial = outcome
         states = [v.merge(a, b) for v, a, b in zip(visitors, states, found, strict=True)]
         report.merge(partial)
     return [visitor.finish(state) for visitor, state in zip(visitors, states, strict=True)]
 
 
+class Listed(NamedTuple):
+    """A cheap index. ``numbers``: of some pieces of the dataset, in order, the ordinal of the first sample and how many
+    objects there are, ``None`` if an entry does not tell.
+    """
+
+    entries: list[IndexEntry]
+    numbers: list[tuple[int, int]] | None
+
+
+def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> Listed | None:
+    """The cheap index of a dataset, if it has one."""
+    index = dataset.samples.record_index if isinstance(dataset.samples, Records) else None
+    parts = list(dataset.partitions(chunks))
+    pieces: list[list[IndexEntry]]
+    if index is not None:
+        pieces = []
+        for outcome in executor.run(_list, index, list(map(Work, parts)), cancel):
+            if isinstance(outcome, Poisoned):
+                return None
+            pieces.append(outcome)
+    else:
+        found = dataset.samples.index()
+        if found is None:
+            return None
+        entries = list(found)
+        if len(entries) != len(dataset):
+            return Listed(entries, None)
+        pieces = [entries[part.ordinal : part.ordinal + len(part)] for part in parts]
+    counts = [[entry.annotations for entry in piece] for piece in pieces]
+    numbers = None
+    if len(pieces) == len(parts) and not any(None in piece for piece in counts):
+        numbers = [(part.ordinal, sum(filter(None, piece))) for part, piece in zip(parts, counts, strict=True)]
+    return Listed(list(itertools.chain.from_iterable(pieces)), numbers)
+
+
+def _list(index: RecordIndex, work: Work) -> list[IndexEntry]:
+    return list(index.entries(getattr(work.partition, "records", ()), work.ordinal))
+
+
+def count(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> list[tuple[int, int]] | None:
+    """Of pieces of a dataset, in order, the ordinal of the first sample and how many objects there are at the most;
+    ``None`` if only decoding can tell.
+    """
+    parts = list(dataset.partitions(chunks))
+    if not all(isinstance(part, RecordPartition) and isinstance(part.decode, CountingDecoder) for part in parts):
+        return None
+    found = list(executor.run(_count, None, list(map(Work, parts)), cancel))
+    return None if any(isinstance(outcome, Poisoned) for outcome in found) else found
+
+
+def _count(job: None, work: Work) -> tuple[int, int]:
+    counts = work.partition.counts() if isinstance(work.partition, RecordPartition) else None
+    return work.ordinal, sum(counts or ())
+
+
 class Surveyed(NamedTuple):
     """What a target needs to know before the first sample is written.
 
-    ``entries``: every sample in order. ``numbers``: annotations per sample. ``seen``: label keys in use, by first
+    ``entries``: every sample in order. ``numbers``: of pieces of the dataset, in order, the ordinal of the first sample and
+    how many annotations there are. ``seen``: label keys in use, by first
     appearance. ``used``: those that remain after projection; ``attributes``: label -> name -> kinds;
     ``keypoints``: label -> most points of one object; ``sample_attributes``: name -> kinds.
     """
 
     entries: list[Entry]
-    numbers: list[int]
+    numbers: list[tuple[int, int]]
     seen: dict[str, None]
     used: dict[str, int]
     attributes: dict[str, dict[str, set[str]]]
@@ -100,7 +151,8 @@ class SurveyVisitor:
     def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
         annotations = sample.annotations or ()
         state.entries.append(Entry(sample.key, sample.path, sample.splits, sample.id, folder_class(sample, self.holds)))
-        state.numbers.append(len(annotations))
+        first, before = state.numbers.pop() if state.numbers else (ordinal, 0)
+        state.numbers.append((first, before + len(annotations)))
         for key in labels_of(sample):
             state.seen.setdefault(key)
         for a in annotations:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labelglot.engine.chunk import Work
 from labelglot.engine.executor import Cancel, Executor
-from labelglot.engine.scan import Surveyed, SurveyVisitor, count, scan
+from labelglot.engine.scan import Surveyed, SurveyVisitor, count, listed, scan
 from labelglot.formats.base import Format, WriteContext
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import reduce_attributes
@@ -16,7 +17,7 @@ from labelglot.projection.losses import LossSink
 from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Report
-from labelglot.schema import Attribute, Dataset, Label, Records, with_seen
+from labelglot.schema import Attribute, Dataset, Label, Partition, Records, with_seen
 
 CHUNK = 500
 """Samples per chunk: small enough to report progress, large enough that overhead does not show."""
@@ -79,14 +80,20 @@ def prepare(
         labels.labels, info, options, (None,) if names.folders else names.splits, images != "none", len(dataset),
         single, attributes, keypoints, {name: tuple(sorted(kinds)) for name, kinds in survey.sample_attributes.items()},
     )  # fmt: skip
-    work = []
-    place = number = 0
-    for part in dataset.partitions(chunks):
-        work.append(Work(part, number))
-        if survey.numbers:
-            number += sum(survey.numbers[place : place + len(part)])
-            place += len(part)
+    work = _numbered(dataset.partitions(chunks), survey.numbers)
     return Prepared(context, names.holds, plan, work, labels, names.folders, names.plain)
+
+
+def _numbered(parts: Iterable[Partition], numbers: Sequence[tuple[int, int]]) -> list[Work]:
+    """The pieces, each with the number of objects before it."""
+    work = []
+    before = 0
+    waiting = deque(numbers)
+    for part in parts:
+        while waiting and waiting[0][0] < part.ordinal:
+            before += waiting.popleft()[1]
+        work.append(Work(part, before))
+    return work
 
 
 TABLES = frozenset({".csv", ".tsv"})
@@ -107,7 +114,7 @@ def _formulas(texts: Iterable[str], report: Report) -> None:
 class _Survey(NamedTuple):
     entries: Sequence[Entry]
     labels: Sequence[Label]
-    numbers: Sequence[int]
+    numbers: Sequence[tuple[int, int]]
     used: Sequence[str] | None
     attributes: Mapping[str, Mapping[str, set[str]]]
     keypoints: Mapping[str, int]
@@ -123,27 +130,24 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     overview = dataset.samples.overview if full and isinstance(dataset.samples, Records) else None
     if overview is not None and not _keeps_boxes(dataset, holds):
         overview = None
-    index = None if full and overview is None else dataset.samples.index()
-    listed = None if index is None else list(index)
-    if listed is not None and not dataset.labels_complete and any(entry.labels is None for entry in listed):
-        listed = None
-    if listed is not None and holds.ids_required and any(entry.annotations is None for entry in listed):
-        counted = count(dataset, executor, chunks, cancel)
-        pairs = None if counted is None else zip(listed, counted, strict=True)
-        listed = None if pairs is None else [entry._replace(annotations=number) for entry, number in pairs]
-    if listed is not None:
+    known = None if full and overview is None else listed(dataset, executor, chunks, cancel)
+    if known is not None and not dataset.labels_complete and any(entry.labels is None for entry in known.entries):
+        known = None
+    numbers = known.numbers if known is not None else None
+    if known is not None and numbers is None and holds.ids_required:
+        numbers = count(dataset, executor, chunks, cancel)
+        known = None if numbers is None else known
+    if known is not None:
         labels = dataset.labels
         if not dataset.labels_complete:
-            labels = with_seen(labels, (key for entry in listed for key in entry.labels or ()))
-        counts = [entry.annotations for entry in listed]
-        numbers = [number or 0 for number in counts]
-        entries = [Entry(e.key, e.path, e.splits, e.id) for e in listed]
-        highest = max([entry.highest_id for entry in listed], default=0)
-        if overview is not None and None not in counts:
+            labels = with_seen(labels, (key for entry in known.entries for key in entry.labels or ()))
+        entries = [Entry(e.key, e.path, e.splits, e.id) for e in known.entries]
+        highest = max([entry.highest_id for entry in known.entries], default=0)
+        if overview is not None and known.numbers is not None:
             attributes = {label: _kinds(found, holds) for label, found in overview.attributes.items()}
-            return _Survey(entries, labels, numbers, overview.labels, attributes, {}, highest, {})
+            return _Survey(entries, labels, numbers or (), overview.labels, attributes, {}, highest, {})
         if not full:
-            return _Survey(entries, labels, numbers, None, {}, {}, highest, {})
+            return _Survey(entries, labels, numbers or (), None, {}, {}, highest, {})
     found: Surveyed = scan(dataset, [SurveyVisitor(holds, full)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
     return _Survey(

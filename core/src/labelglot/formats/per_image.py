@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError
@@ -20,6 +20,7 @@ from labelglot.formats.base import (
 )
 from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Label, Records, Sample
+from labelglot.schema.columns import as_columns
 from labelglot.schema.dataset import Decoder
 
 
@@ -51,7 +52,10 @@ class PerImage(Format):
 
     @abstractmethod
     def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
-        """One sample of the annotation file's bytes (``None``: the image has no annotation file)."""
+        """One sample of the annotation file's bytes (``None``: the image has no annotation file).
+
+        Its objects may be left in :class:`~labelglot.schema.columns.Columns`.
+        """
 
     @abstractmethod
     def annotation_path(self, sample: Sample, context: WriteContext) -> str:
@@ -79,6 +83,14 @@ class _PairDecoder:
         self.format, self.context = format, context
 
     def __call__(self, record: Pair, ordinal: int, report: Report) -> Sample | None:
+        sample = self._decode(record, report)
+        columns = None if sample is None else as_columns(sample.annotations)
+        return sample if sample is None or columns is None else sample.replace(annotations=tuple(columns))
+
+    def in_columns(self, records: Iterable[Pair], ordinal: int, report: Report) -> Iterator[Sample | None]:
+        return (self._decode(record, report) for record in records)
+
+    def _decode(self, record: Pair, report: Report) -> Sample | None:
         data = None
         if record.annotation is not None:
             try:

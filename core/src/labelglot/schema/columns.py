@@ -52,6 +52,11 @@ class Columns(Sequence[Annotation]):
         )
         return (replace(like, label=label, box=box, id=id_, shape=shape, extra=extra) for label, box, id_, shape, extra in rows)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
     def __getitem__(self, place: Any) -> Any:
         if not isinstance(place, slice):
             return next(iter(self[range(len(self))[place] :][:1]))

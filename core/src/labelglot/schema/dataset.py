@@ -177,6 +177,17 @@ class CountingDecoder(Protocol):
         ...
 
 
+@runtime_checkable
+class RecordIndex(Protocol):
+    """A cheap index that can be made of some records alone, by one process or another. Must be picklable."""
+
+    def __call__(self) -> Iterator[IndexEntry]: ...
+
+    def entries(self, records: Sequence[Any], ordinal: int) -> Iterator[IndexEntry]:
+        """The entries of these records, none for one of which no sample comes. ``ordinal``: of the first."""
+        ...
+
+
 class RecordPartition:
     """A piece that holds raw records and the decoder for them."""
 
@@ -229,6 +240,11 @@ class Records:
 
     def index(self) -> Iterator[IndexEntry] | None:
         return self._index() if self._index else None
+
+    @property
+    def record_index(self) -> RecordIndex | None:
+        """The index, if it can be made in pieces."""
+        return self._index if isinstance(self._index, RecordIndex) else None
 
 
 class MappedPartition:

@@ -305,12 +305,14 @@ class FolderSource(Source):
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The first ``limit`` bytes of a file, or all of it."""
-        if path.rpartition("/")[0] in self._seen_folders and safe_relative(path) == path:
-            # Small files are read by the hundred thousand, and a stream for each costs more than its bytes.
-            with contextlib.suppress(OSError):
+        # Small files are read by the hundred thousand, and a stream for each costs more than its bytes.
+        if path[: max(0, path.rfind("/"))] in self._seen_folders and safe_relative(path) == path:
+            try:
                 found = _read_small(f"{self._root_text}/{path}", SMALL_FILE if limit is None else limit)
-                if limit is not None or len(found) < SMALL_FILE:
-                    return found
+            except OSError:
+                return super().read(path, limit)
+            if limit is not None or len(found) < SMALL_FILE:
+                return found
         return super().read(path, limit)
 
     def size(self, path: str) -> int:
@@ -336,12 +338,13 @@ def _token(stat: os.stat_result) -> str:
 SMALL_FILE = 1 << 16
 """Bytes of a file up to which it is read without a stream."""
 
+_KNOWS_LINKS = hasattr(os, "O_NOFOLLOW")
 _NO_LINK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def _read_small(place: str, limit: int) -> bytes:
     """The first ``limit`` bytes of a file. Raises OSError, also for a link."""
-    if not hasattr(os, "O_NOFOLLOW") and os.path.islink(place):  # noqa: PTH114
+    if not _KNOWS_LINKS and os.path.islink(place):  # noqa: PTH114
         raise OSError(f"{place} is a link")
     handle = os.open(place, _NO_LINK)
     try:

@@ -10,9 +10,10 @@ import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from math import inf
 from typing import Any, NamedTuple
 
-from labelglot.plugin import PIXELS, Annotation, Convention, Polygon
+from labelglot.plugin import PIXELS, Annotation, Box, Columns, Convention, Polygon
 
 from labelglot_voc.annotation import DEFAULT_POSE, FLAGS, Contents, contents_of, is_plain
 
@@ -30,6 +31,11 @@ _OBJECT = re.compile(
     + _MARKS.format(14)
     + r"</object>"
 )
+_USUAL = re.compile(
+    r"\s*<object>\s*<name>([^<&>]*)</name>\s*((?:<(?:pose|truncated|difficult|occluded)>[^<&>]*</\w+>\s*)*)<bndbox>\s*"
+    + "".join(rf"<{corner}>([^<&>]*)</{corner}>\s*" for corner in ("xmin", "ymin", "xmax", "ymax"))
+    + r"</bndbox>\s*</object>"
+)
 _POINT = re.compile(r"\s*<([xy]\d+)>([^<&>]*)</\1>")
 _NAME = re.compile(r"<object>\s*<name>([^<>]*)</name>")
 _FILENAME = re.compile(r"<filename>([^<>]*)</filename>")
@@ -40,7 +46,7 @@ _ROBOFLOW = ("xmin", "xmax", "ymin", "ymax")
 
 
 class Read(NamedTuple):
-    """An annotation file; ``annotations`` is ``None`` if nobody has looked at the image."""
+    """An annotation file; ``annotations`` (in columns where they are alike) is ``None`` if nobody has looked at the image."""
 
     contents: Contents
     annotations: tuple[Annotation, ...] | None
@@ -62,7 +68,15 @@ def read(data: bytes, boxes: Convention) -> Read | None:
     at = begin.end()
     texts: dict[str, Any] = {}
     objects: list[Annotation] = []
-    while (found := _OBJECT.match(text, at)) or (found := _TOP.match(text, at)):
+    columns: Columns | None = None
+    tries = boxes is PIXELS
+    while True:
+        if tries and text.startswith("<object>", text.find("<", at)):
+            tries = False
+            columns, at = _usual(text, at)
+        found = _OBJECT.match(text, at) or _TOP.match(text, at)
+        if found is None:
+            break
         at = found.end()
         if found.re is _OBJECT:
             annotation = _annotation(found.groups(), boxes)
@@ -78,7 +92,48 @@ def read(data: bytes, boxes: Convention) -> Read | None:
     if not _END.fullmatch(text, at):
         return None
     contents, wrong = contents_of(texts)
-    return None if wrong else Read(contents, tuple(objects))
+    if wrong:
+        return None
+    if columns is None:
+        return Read(contents, tuple(objects))
+    return Read(contents, (*columns, *objects) if objects else columns.as_annotations())
+
+
+def _usual(text: str, start: int) -> tuple[Columns | None, int]:
+    """The objects from ``start`` on as nearly all are, alike and one after the other, and where they end; ``None`` if one
+    of them is out of the ordinary.
+    """
+    names: list[str] = []
+    found: list[Box] = []
+    marks: str | None = None
+    end = start
+    try:
+        for each in _USUAL.finditer(text, start):
+            name, said, left, top, right, bottom = each.groups()
+            if marks is None:
+                marks = said
+            if each.start() != end or said != marks:
+                return None, start
+            end = each.end()
+            names.append(name.strip())
+            found.append((float(left), float(top), float(right), float(bottom)))
+    except ValueError:
+        return None, start
+    like = None if marks is None else _like(marks)
+    sound = all(-inf < x0 < x1 < inf and -inf < y0 < y1 < inf for x0, y0, x1, y1 in found)
+    return (Columns(names, found, None, like), end) if like is not None and sound and all(names) else (None, start)
+
+
+@lru_cache(maxsize=4096)
+def _like(text: str) -> Annotation | None:
+    """An object of which only its ``pose`` and flags are told."""
+    if any(opened != closed for opened, closed in _TAGS.findall(text)):
+        return None
+    marks = _marks(text)
+    return None if marks is None else Annotation(attributes=dict(marks))
+
+
+_TAGS = re.compile(r"<(\w+)>[^<]*</(\w+)>")
 
 
 class Glance(NamedTuple):

@@ -43,6 +43,7 @@ from labelglot.plugin import (
     ValueKind,
     WriteContext,
     image_size,
+    labels_and_boxes,
     with_suffix,
 )
 from labelglot.schema import Attribute, entry_of
@@ -327,8 +328,12 @@ class Index:
         self.source, self.pairs, self.decoder = source, pairs, decoder
 
     def __call__(self) -> Iterator[IndexEntry]:
+        return self.entries(self.pairs, 0)
+
+    def entries(self, records: Sequence[Pair], ordinal: int) -> Iterator[IndexEntry]:
+        """The entries of some pairs."""
         unheard = Report()
-        for ordinal, pair in enumerate(self.pairs):
+        for place, pair in enumerate(records, ordinal):
             try:
                 data = None if pair.annotation is None else self.source.read(pair.annotation)
                 entry = self.entry(pair, data)
@@ -337,7 +342,7 @@ class Index:
             if entry is not None:
                 yield entry
                 continue
-            sample = self.decoder(pair, ordinal, unheard)
+            sample = self.decoder(pair, place, unheard)
             if sample is not None:
                 yield entry_of(sample)
 
@@ -388,7 +393,7 @@ def check_size(fields: dict[str, Any], how: Reading, always: bool = False) -> No
     size = fields["size"]
     if size is None:
         return
-    if not always and not any(a.box and _outside(a.box, size) for a in fields["annotations"] or ()):
+    if not always and not any(_outside(box, size) for box in labels_and_boxes(fields["annotations"])[1]):
         return
     real = image_size(fields["image"])
     if real is not None and real != size:

@@ -13,6 +13,8 @@ from labelglot.projection.losses import LossList
 from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.objects import outline
 from labelglot.projection.project import NO_PLAN, SampleReducer
+from labelglot.storage import paths
+from labelglot.storage.paths import are_plain, safe_relative
 from labelglot.wire.text import spell_all, spell_lines, spell_row, spell_rows
 from test_conventions import convention
 
@@ -112,3 +114,20 @@ def test_rows_are_spelled_together_as_alone(rows):
             spell_lines(rows)
     else:
         assert spell_lines(rows) == alone
+
+
+NAMES = st.lists(
+    st.one_of(
+        st.text(alphabet="ab.-_/ é\n\\:", max_size=8),
+        st.sampled_from(["a.jpg", "x/a.b.jpg", "../a", "a/..", "a//b", "/a", "a/", ".a", "a.", "a/./b", "a b.jpg", "C:/a", ""]),
+    ),
+    max_size=4,
+)  # fmt: skip
+
+
+@given(NAMES)
+def test_plain_names_are_paths_as_they_are(names):
+    for name in names if are_plain(names) else ():
+        assert safe_relative(name) == name
+    one_by_one = all(paths._PLAIN.fullmatch(name) for name in names)
+    assert are_plain(names) == one_by_one

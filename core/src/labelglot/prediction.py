@@ -168,6 +168,7 @@ class _Mute:
 
     separator = b""
     embeds_images = True
+    takes_columns = False
 
     def __init__(self, writer: Format) -> None:
         self.id, self.writer = writer.id, writer

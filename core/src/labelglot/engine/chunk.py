@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from labelglot.projection.project import Plan, SampleReducer
 from labelglot.report import EXAMPLES, Loss, Report, Severity
 from labelglot.schema import Partition, Sample
 from labelglot.schema.columns import as_columns
-from labelglot.schema.dataset import read_columns
+from labelglot.schema.dataset import RecordPartition, read_columns
 from labelglot.storage import safe_join
 from labelglot.storage.paths import safe_text
 from labelglot.storage.source import DAMAGED
@@ -53,11 +54,9 @@ class Work(NamedTuple):
         number = len(self.partition)
         if number < 2:
             return None
-        half = number // 2
-        return (
-            Work(Sliced(self.partition, 0, half), self.first_annotation),
-            Work(Sliced(self.partition, half, number), self.first_annotation + half),
-        )
+        half, partition = number // 2, self.partition
+        cut = partition.part if isinstance(partition, RecordPartition) else partial(Sliced, partition)
+        return Work(cut(0, half), self.first_annotation), Work(cut(half, number), self.first_annotation + half)
 
 
 class Sliced:
@@ -71,10 +70,6 @@ class Sliced:
         return self.stop - self.start
 
     def read(self, report: Report) -> Iterator[Sample]:
-        records = getattr(self.inner, "records", None)
-        if records is not None:
-            yield from type(self.inner)(self.inner.decode, records[self.start : self.stop], self.ordinal).read(report)  # type: ignore[attr-defined,call-arg]
-            return
         for number, sample in enumerate(self.inner.read(report)):
             if self.start <= number < self.stop:
                 yield sample

@@ -96,7 +96,8 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
 
 
 def _list(index: RecordIndex, work: Work) -> list[IndexEntry]:
-    return list(index.entries(getattr(work.partition, "records", ()), work.ordinal))
+    assert isinstance(work.partition, RecordPartition)
+    return list(index.entries_of(work.partition.records, work.ordinal))
 
 
 def count(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> list[tuple[int, int]] | None:
@@ -111,8 +112,8 @@ def count(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> 
 
 
 def _count(job: None, work: Work) -> tuple[int, int]:
-    counts = work.partition.counts() if isinstance(work.partition, RecordPartition) else None
-    return work.ordinal, sum(counts or ())
+    assert isinstance(work.partition, RecordPartition)
+    return work.ordinal, sum(work.partition.counts() or ())
 
 
 class Surveyed(NamedTuple):

@@ -183,7 +183,7 @@ class RecordIndex(Protocol):
 
     def __call__(self) -> Iterator[IndexEntry]: ...
 
-    def entries(self, records: Sequence[Any], ordinal: int) -> Iterator[IndexEntry]:
+    def entries_of(self, records: Sequence[Any], ordinal: int) -> Iterator[IndexEntry]:
         """The entries of these records, none for one of which no sample comes. ``ordinal``: of the first."""
         ...
 
@@ -211,6 +211,10 @@ class RecordPartition:
         if isinstance(self.decode, ColumnDecoder):
             return (s for s in self.decode.in_columns(self.records, self.ordinal, report) if s is not None)
         return self.read(report)
+
+    def part(self, start: int, stop: int) -> RecordPartition:
+        """Some of its records as a piece of their own."""
+        return RecordPartition(self.decode, self.records[start:stop], self.ordinal + start)
 
     def counts(self) -> list[int] | None:
         """How many objects each record has at the most, ``None`` if only decoding can tell."""

@@ -328,9 +328,9 @@ class Index:
         self.source, self.pairs, self.decoder = source, pairs, decoder
 
     def __call__(self) -> Iterator[IndexEntry]:
-        return self.entries(self.pairs, 0)
+        return self.entries_of(self.pairs, 0)
 
-    def entries(self, records: Sequence[Pair], ordinal: int) -> Iterator[IndexEntry]:
+    def entries_of(self, records: Sequence[Pair], ordinal: int) -> Iterator[IndexEntry]:
         """The entries of some pairs."""
         unheard = Report()
         for place, pair in enumerate(records, ordinal):

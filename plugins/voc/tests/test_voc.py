@@ -334,6 +334,9 @@ def test_a_size_that_is_not_there(size):
         "<annotation><size><width>5</width><height>6</height><depth>1</depth><x>2</x></size><y>z</y></annotation>",
         f"<annotation><source><database>d</database><v>1</v></source>{thing(BOX + '<difficult>1</difficult>')}</annotation>",
         f'<?xml version="1.0" encoding="utf-8"?>\n<annotation>{thing(name="ß")}<segmented>1</segmented></annotation>',
+        f"<annotation>{thing()} {thing(name=' y ')}<segmented>1</segmented>{thing()}</annotation>",
+        f"<annotation>{thing('<difficult>1</difficult>' + BOX) * 2}</annotation>",
+        f"<annotation>{thing('<difficult>1</difficult>' + BOX)}{thing()}</annotation>",
     ],
 )
 def test_the_quick_reader_reads_the_same(text):
@@ -355,6 +358,8 @@ def test_the_quick_reader_reads_the_same(text):
         f"<annotation>{thing(BOX + '<difficult>1</difficult><difficult>0</difficult>')}</annotation>",
         f"<annotation><folder>a</folder><folder>b</folder>{thing()}</annotation>", f"<annotation>stray{thing()}</annotation>",
         f'<?xml version="1.0" encoding="latin-1"?><annotation>{thing()}</annotation>',
+        f"<annotation>{thing('<pose>a</difficult>' + BOX)}</annotation>", f"<annotation>{thing()}x{thing()}</annotation>",
+        f"<annotation><x>{thing()}</x></annotation>", f"<annotation>{thing()}{thing(BOX.replace('3<', '0<'))}</annotation>",
         f"<annotation>{thing(name='')}</annotation>", f"<annotation>{thing(BOX.replace('1<', 'inf<'))}</annotation>",
     ],
 )  # fmt: skip

@@ -6,16 +6,20 @@ from typing import Any
 
 import labelglot as lg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from labelglot.engine.convert import write
 from labelglot.errors import LabelglotError
 from labelglot.formats.registry import default_registry
 from labelglot.images import BytesImage
-from labelglot.plugin import Annotation, Dataset, Info, Label, Sample
+from labelglot.plugin import Annotation, Dataset, Info, Label, Report, Sample, in_pixels
 from labelglot.storage import MemorySource
 from labelglot.testing.strategies import png
 from labelglot.testing.travel import projected, store, travel
 from labelglot.wire import yaml
-from labelglot_yolo import Yolo
+from labelglot_yolo import Yolo, lines
+from labelglot_yolo.family import Chosen
+from labelglot_yolo.lines import Rules, detection
 
 SIZE = (64, 48)
 NAMES = "names: {0: cat, 1: dog}\n"
@@ -434,3 +438,32 @@ def test_a_yaml_with_classes_and_no_splits_names_them(tmp_path):
     dataset = lg.read(tmp_path, format="yolo")
     assert [label.name for label in dataset.labels] == ["cat", "dog"]
     assert [a.label for sample in dataset for a in sample.annotations] == ["dog"]
+
+
+CELLS = st.one_of(
+    st.integers(0, 1000).map(lambda i: repr(i / 1000)), st.floats(-0.02, 1.02).map(repr),
+    st.sampled_from(["0", "1", "2", "7", "-1", "0.50", ".5", "1e-1", "nan", "1_0", "0,5", "[1", "00", "+1", "", " "]),
+)  # fmt: skip
+ROWS = st.one_of(
+    st.tuples(st.sampled_from(["0", "1", "2", "7", "1.0"]), *[st.integers(0, 1000).map(lambda i: repr(i / 1000))] * 4),
+    st.lists(CELLS, max_size=7),
+)  # fmt: skip
+
+
+@given(st.lists(ROWS, max_size=4), st.sampled_from(["\n", "\r\n", "\n\n"]), st.booleans(), st.sampled_from([None, (640, 480), (3, 7)]))
+def test_lines_read_together_are_those_read_one_by_one(rows, end, last, size):
+    data = (end.join(" ".join(row) for row in rows) + end * last).encode()
+    rules = Rules("yolo", {0: "a", 1: "b", 2: "c"}, Chosen(detection))
+    together = lines.boxes(data, rules, size) if data else None
+    if together is None:
+        return
+    report = Report()
+    one_by_one = lines.read(data, "a.txt", rules, report)
+    image = None if size is None else BytesImage("a.png", png(*size))
+    sample = in_pixels(Sample(path="a.png", image=image, units="relative", annotations=one_by_one))
+    assert tuple(together) == sample.annotations and report.problems() == ()
+
+
+def test_lines_as_usual_are_read_together():
+    rules = Rules("yolo", {0: "a"}, Chosen(detection))
+    assert len(lines.boxes(b"0 0.5 0.5 0.25 0.125\n0 0.5 0.5 0.25 1\n", rules, (640, 480))) == 2

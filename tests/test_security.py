@@ -270,7 +270,7 @@ def test_a_million_tiny_members(tmp_path, monkeypatch):
     place.write_bytes(many_members(1_000_000))
     with bounded(60):
         assert len(open_source(place).files()) == 1_000_000
-    monkeypatch.setattr("labelglot.storage.source.MAX_MEMBERS", 999_999)
+    monkeypatch.setattr("labelglot.storage.archive.MAX_MEMBERS", 999_999)
     with pytest.raises(UnsafeInput, match="more than 999,999 members"):
         open_source(place).files()
 

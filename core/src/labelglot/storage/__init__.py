@@ -1,6 +1,9 @@
 """Where data comes from and goes to, and the gate every name from data passes."""
 
 from labelglot.storage.access import Access, Packed, packing, random_access
+from labelglot.storage.archive import tar_members
+from labelglot.storage.folder import FolderSource
+from labelglot.storage.location import is_url, open_source
 from labelglot.storage.paths import (
     FOLDER,
     clean_foreign,
@@ -10,7 +13,7 @@ from labelglot.storage.paths import (
     safe_join,
     safe_relative,
 )
-from labelglot.storage.source import FolderSource, MemorySource, Source, is_url, open_source, tar_members
+from labelglot.storage.source import MemorySource, Source
 from labelglot.storage.target import LocalTarget, MemoryTarget, Target, open_target
 
 __all__ = [

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from labelglot.errors import SourceError, UnsafeInput
-from labelglot.storage.source import MAX_RATIO, RATIO_FROM, Source, _Range
+from labelglot.storage.archive import MAX_RATIO, RATIO_FROM, _Range
+from labelglot.storage.source import Source
 
 Packed = Literal["", "gzip", "zlib"]
 

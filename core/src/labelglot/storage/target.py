@@ -18,8 +18,11 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from labelglot.errors import TargetError
+from labelglot.storage.archive import TarSource, ZipSource
+from labelglot.storage.folder import FolderSource
+from labelglot.storage.location import is_url
 from labelglot.storage.paths import safe_join, safe_relative
-from labelglot.storage.source import FolderSource, MemorySource, Source, TarSource, ZipSource, is_url
+from labelglot.storage.source import MemorySource, Source
 
 STORED = frozenset(
     [

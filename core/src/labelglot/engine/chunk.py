@@ -124,13 +124,14 @@ class _Losses(LossSink):
         self.report = report
         self.counts: dict[str, int] = {}
         self.repeated: dict[int, list[Any]] = {}
-        self.key = ""
+        self.sample: Sample | None = None
 
     def __call__(self, code: str, aspect: str, position: int | None, detail: str, severity: Severity) -> None:
         seen = self.counts.get(code, 0)
         self.counts[code] = seen + 1
         if seen < EXAMPLES:
-            self.report.lose(Loss(code, aspect, self.key, position, detail, severity))
+            key = "" if self.sample is None else self.sample.key
+            self.report.lose(Loss(code, aspect, key, position, detail, severity))
 
     def replay(self, losses: tuple[Lost, ...], position: int) -> None:
         entry = self.repeated.get(id(losses))
@@ -215,15 +216,15 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     staging = Path(job.staging) if job.staging else None
     samples = _together(map(in_pixels, read_columns(work.partition, report)), reducer)
     for ordinal, (sample, alike) in enumerate(samples, work.ordinal):
-        losses.key = sample.key
-        before = len(sample.annotations or ())
+        losses.sample = sample
+        before = 0 if sample.annotations is None else len(sample.annotations)
         reduced, _ = reducer.reduce(sample, ordinal, number, losses, alike)
         number += before
         seen += 1
         if reduced is None:
             continue
         kept += 1
-        objects += len(reduced.annotations or ())
+        objects += 0 if reduced.annotations is None else len(reduced.annotations)
         columns = None if format.takes_columns else as_columns(reduced.annotations)
         if columns is not None:
             reduced = reduced.replace(annotations=tuple(columns))

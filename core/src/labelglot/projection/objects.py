@@ -198,7 +198,7 @@ class ObjectReducer:
 
     def reduce(
         self, annotations: Sequence[Annotation], frame: Frame, number: int, lose: LossSink, alike: Reduced | None = None
-    ) -> tuple[Sequence[Annotation], tuple[int, ...]]:
+    ) -> tuple[Sequence[Annotation], Sequence[int]]:
         """The annotations that stay, and for each the position it came from. ``number``: annotations before these.
 
         ``alike``: what becomes of all of them, where :meth:`foresee` told it.
@@ -207,15 +207,14 @@ class ObjectReducer:
         # Boxes alone, exact, with no shape beside them: the one thing left to do is to divide them by the size.
         boxes_only = frame.to_relative and self.exact and self.holds.kinds == {"box"} and not self.bound
         if alike is not None and frame.boxes and frame.points:
+            count = len(annotations)
             if alike.changes is None:
-                lose.replay_all(alike.losses, len(annotations))
+                lose.replay_all(alike.losses, count)
                 return (), ()
             if (boxes_only or not spells) and not alike.pieces and not (alike.moved and self.bound):
-                lose.replay_all(alike.losses, len(annotations))
-                changed = self._change_all(annotations, alike, number)
-                if boxes_only:
-                    changed = _divided(changed, frame.size or (1, 1))
-                return changed, tuple(range(len(annotations)))
+                lose.replay_all(alike.losses, count)
+                every = self._change_all(annotations, alike, number, count)
+                return _divided(every, frame.size or (1, 1)) if boxes_only else every, range(count)
         kept: list[Annotation] = []
         trace: list[int] = []
         remembered, labels = self.remembered, self.labels
@@ -260,16 +259,18 @@ class ObjectReducer:
                 lose("shape.parts", "annotation", None, "further parts become objects of their own", "warning")
         return tuple(kept), tuple(trace)
 
-    def _change_all(self, annotations: Sequence[Annotation], alike: Reduced, number: int) -> Sequence[Annotation]:
+    def _change_all(
+        self, annotations: Sequence[Annotation], alike: Reduced, number: int, count: int
+    ) -> Sequence[Annotation]:
         """Objects with the same changes, each with its own id and class."""
         changes, labels = alike.changes, self.labels
         if isinstance(annotations, Columns):
             columns = changed(annotations, changes or {}, labels)
             if columns is not None:
-                return numbered(columns, self._numbers(number, len(columns))) if alike.numbered else columns
+                return numbered(columns, self._numbers(number, count)) if alike.numbered else columns
         made = [replace(a, **changes) for a in annotations] if changes else annotations
         if alike.numbered:
-            made = [replace(a, id=id_) for id_, a in zip(self._numbers(number, len(made)), made, strict=True)]
+            made = [replace(a, id=id_) for id_, a in zip(self._numbers(number, count), made, strict=True)]
         if labels:
             made = [replace(a, label=labels.get(a.label, a.label)) for a in made]  # type: ignore[arg-type]
         return tuple(made)

@@ -58,7 +58,7 @@ def project(sample: Sample, holds: Holds, plan: Plan = NO_PLAN, ordinal: int = 0
     """Reduce a sample. Pure. ``ordinal``: its position in the dataset, ``number``: annotations before it."""
     losses = LossList(sample.key)
     result, trace = SampleReducer(holds, plan).reduce(sample, ordinal, number, losses)
-    return Projected(result, tuple(losses.losses), trace)
+    return Projected(result, tuple(losses.losses), tuple(trace))
 
 
 class Outer(NamedTuple):
@@ -86,11 +86,12 @@ class SampleReducer:
     def foresee(self, samples: Sequence[Sample]) -> Sequence[Reduced | None]:
         """For each sample what becomes of all its objects, if it is the same for all of them; for :meth:`reduce`."""
         columns = [as_columns(sample.annotations) for sample in samples]
-        if not any(columns):
+        several = [found for found in columns if found is not None]
+        if not several:
             return self._foresee(samples)
-        others = iter(self._foresee([sample for sample, found in zip(samples, columns, strict=True) if not found]))
-        known = iter(self.objects.foresee_columns([found for found in columns if found]))
-        return [next(known if found else others) for found in columns]
+        known = iter(self.objects.foresee_columns(several))
+        others = iter(self._foresee([sample for sample, found in zip(samples, columns, strict=True) if found is None]))
+        return [next(others if found is None else known) for found in columns]
 
     def _foresee(self, samples: Sequence[Sample]) -> Sequence[Reduced | None]:
         listed = [sample.annotations or () for sample in samples]
@@ -104,37 +105,40 @@ class SampleReducer:
 
     def reduce(
         self, sample: Sample, ordinal: int, number: int, lose: LossSink, alike: Reduced | None = None
-    ) -> tuple[Sample | None, tuple[int, ...]]:
+    ) -> tuple[Sample | None, Sequence[int]]:
         """The sample as the target holds it (``None``: not at all), and the source position of each annotation.
 
         ``alike``: what :meth:`foresee` told of it.
         """
-        outer = self._outer(sample, lose)
+        empty = not sample.annotations
+        outer = self._outer(sample, empty, lose)
         if outer.changes is None:
             return None, ()
         changes = dict(outer.changes)
         _identity(sample, self.holds, self.plan, ordinal, changes, lose)
         if sample.uri is not None:
             _uri(sample, self.holds, self.plan, changes, lose)
-        trace: tuple[int, ...] = ()
-        if sample.annotations:
+        trace: Sequence[int] = ()
+        if not empty:
             relative, boxes, points = outer.frame
             from_fractions = sample.units == "relative"
             frame = Frame(sample.size, from_fractions, relative and not from_fractions, boxes, points)
             changes["annotations"], trace = self._objects(sample, frame, number, lose, alike)
-            left = changes["annotations"] or changes.get("tags", sample.tags)
-            if not left and not self.holds.empty:
+            if not self.holds.empty and not (changes["annotations"] or changes.get("tags", sample.tags)):
                 lose("sample.empty", "sample", None, "nothing of it can be written", "warning")
                 return None, ()
         return (replace(sample, **changes) if changes else sample), trace
 
-    def _outer(self, sample: Sample, lose: LossSink) -> Outer:
-        """What becomes of a sample besides its objects and its name: remembered, since most are alike in that."""
+    def _outer(self, sample: Sample, empty: bool, lose: LossSink) -> Outer:
+        """What becomes of a sample besides its objects and its name: remembered, since most are alike in that.
+
+        ``empty``: it has no objects.
+        """
         if sample.tags or sample.attributes:
             return self._work_out(sample, lose)
         key = (
             sample.splits, sample.units, sample.size is None, sample.image is None, sample.sequence is None,
-            sample.frame is None, sample.timestamp is None, sample.annotations is None, not sample.annotations,
+            sample.frame is None, sample.timestamp is None, sample.annotations is None, empty,
             tuple(sample.extra) if sample.extra else None,
         )  # fmt: skip
         outer = self.remembered.get(key)
@@ -171,7 +175,7 @@ class SampleReducer:
 
     def _objects(
         self, sample: Sample, frame: Frame, number: int, lose: LossSink, alike: Reduced | None
-    ) -> tuple[Sequence[Annotation], tuple[int, ...]]:
+    ) -> tuple[Sequence[Annotation], Sequence[int]]:
         annotations = sample.annotations or ()
         if self.holds.overlap:
             return self.objects.reduce(annotations, frame, number, lose, alike)
@@ -345,7 +349,7 @@ class ProjectedDataset(NamedTuple):
 
     dataset: Dataset
     losses: tuple[Loss, ...]
-    traces: dict[str, tuple[int, ...]]
+    traces: dict[str, Sequence[int]]
     labels: LabelPlan
     paths: Mapping[str, str]
     places: Mapping[str, int]
@@ -399,7 +403,7 @@ def project_dataset(
         labels.keys, names.paths, images, max(highest, 0), names.sample_id_base, names.renumber, bound, labels.points
     )  # fmt: skip
     kept: list[Sample] = []
-    traces: dict[str, tuple[int, ...]] = {}
+    traces: dict[str, Sequence[int]] = {}
     number = 0
     paths: dict[str, str] = {}
     places: dict[str, int] = {}

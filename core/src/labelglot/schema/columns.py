@@ -21,7 +21,7 @@ _NOTHING = _besides(BARE)
 
 
 class Columns(Sequence[Annotation]):
-    """A sequence of objects, each of which is made when it is asked for.
+    """A sequence of objects, each of which is made when it is asked for. There is at least one.
 
     ``labels``, and where they are no ``None``: ``boxes``, ``ids`` (of one type), ``shapes`` (all of one kind; polygons of one
     ring each), ``extras`` (with the same owners) are those of each object, ``like`` is what else is said of every one of

@@ -320,19 +320,19 @@ def encode_plain(a: Annotation, image_id: int | str | None, ids: Mapping[str, in
 
 def encode_columns(found: Columns, image_id: int | str | None, ids: Mapping[str, int]) -> list[Written] | None:
     """What :func:`encode_plain` makes of objects in columns; ``None`` if they are not plain."""
-    if found.boxes is None or not all(label in ids for label in found.labels):
+    categories: list[int] = [ids.get(label) for label in found.labels]  # type: ignore[misc]
+    if found.boxes is None or None in categories:
         return None
-    like, own = found.like, found.ids or repeat(None)
-    categories = [ids[label] for label in found.labels]
+    like, numbers = found.like, repeat(None) if found.ids is None else found.ids
     if like.shape is UNREAD and found.extras is not None and _MORE(like) == _NO_MORE:
         return [
-            Written(number, image_id, category, bag[OWNER]["bbox"], bag[OWNER]["area"], msgspec.Raw(bag[OWNER]["segmentation"]))
-            for number, category, bag in zip(own, categories, found.extras, strict=False)
-        ]
+            Written(number, image_id, category, own["bbox"], own["area"], msgspec.Raw(own["segmentation"]))
+            for number, category, bag in zip(numbers, categories, found.extras, strict=False) for own in (bag[OWNER],)
+        ]  # fmt: skip
     if not found.only_boxes:
         return None
     made = []
-    for number, category, (x, y, right, bottom) in zip(own, categories, found.boxes, strict=False):
+    for number, category, (x, y, right, bottom) in zip(numbers, categories, found.boxes, strict=False):
         width, height = span(x, right), span(y, bottom)
         made.append(Written(number, image_id, category, (x, y, width, height), abs(width * height), ()))
     return made

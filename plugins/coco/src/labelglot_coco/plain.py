@@ -189,12 +189,16 @@ def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Sequ
     """Objects with the texts of their polygons."""
     texts = [bytes(item.segmentation) for item in found]
     ids = [item.id for item in found]
+    sound = [
+        0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
+        for item in found for x, y, w, h in (item.bbox,)
+    ]  # fmt: skip
     alike = (
         None not in labels
         and ONE_RING.issuperset([text.translate(None, _NUMBERS) for text in texts])
         and [item.iscrowd for item in found].count(0) == len(found)
         and UNSET not in [item.area for item in found]
-        and all(map(_sound, [item.bbox for item in found]))
+        and False not in sound
     )
     if alike:
         extras = [

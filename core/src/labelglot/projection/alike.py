@@ -85,19 +85,21 @@ MANY = 100
 def follow(boxes: Sequence[Box], shapes: Sequence[Shape]) -> list[bool]:
     """:func:`follows` for many objects."""
     rings = [shape.parts[0][0] for shape in shapes if type(shape) is Polygon and _is_ring(shape)]
-    lengths = list(map(len, rings))
-    if len(boxes) < MANY or len(rings) < len(shapes) or min(lengths) < 4 or any(length & 1 for length in lengths):
+    if len(boxes) < MANY or len(rings) < len(shapes):
         return list(map(follows, boxes, shapes))
     import numpy as np
 
-    flat = np.fromiter(chain.from_iterable(rings), np.float64, sum(lengths))
-    starts = np.cumsum([0, *lengths[:-1]]) // 2
+    lengths = np.fromiter(map(len, rings), np.int64, len(rings))
+    if lengths.min() < 4 or (lengths & 1).any():
+        return list(map(follows, boxes, shapes))
+    flat = np.fromiter(chain.from_iterable(rings), np.float64, int(lengths.sum()))
+    starts = (np.cumsum(lengths) - lengths) // 2
     edges = np.fromiter(chain.from_iterable(boxes), np.float64, 4 * len(boxes)).reshape(-1, 4)
     extents = [
         reduce.reduceat(flat[axis::2], starts) for reduce in (np.minimum, np.maximum) for axis in (0, 1)
     ]
     close: list[bool] = (np.abs(np.stack(extents, axis=1) - edges) <= ABSOLUTE).all(axis=1).tolist()  # type: ignore[assignment]
-    return [same or follows(boxes[i], shapes[i]) for i, same in enumerate(close)]
+    return close if all(close) else [same or follows(boxes[i], shapes[i]) for i, same in enumerate(close)]
 
 
 def without(numbers: Iterable[int], lengths: Sequence[int]) -> list[bool]:

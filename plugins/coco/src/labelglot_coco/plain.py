@@ -139,21 +139,32 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     if outlines == "kept":
         return _keep(found, labels, boxes)
     shapes, marks = _read(found) if outlines == "read" else (None, bytearray(marks_of(found)))
-    told: list[dict[str, Any]] | None = [] if extras else None
-    for place, item in enumerate(found):
-        if not _sound(item.bbox) or labels[place] is None:
-            marks[place] = ODD
-        if told is None:
+    sound = _sound(found)
+    if None in labels or False in sound:
+        for place, label in enumerate(labels):
+            if label is None or not sound[place]:
+                marks[place] = ODD
+    told = None
+    if extras:
+        told = [_told(item, marks, place) for place, item in enumerate(found)]
+    elif outlines == "read" and not _calm(found):
+        for place, item in enumerate(found):
             if item.area is UNSET or item.iscrowd not in _CALM:
                 marks[place] = ODD
-        else:
-            told.append(_told(item, marks, place))
     return Plain(labels, boxes, [item.id for item in found], bytes(marks), shapes, told)
 
 
-def _sound(box: Box) -> bool:
-    x, y, w, h = box
-    return 0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
+def _sound(found: Sequence[PlainFields]) -> list[bool]:
+    """Of each object whether its box has an extent and is no further away than boxes are."""
+    return [
+        0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
+        for item in found for x, y, w, h in (item.bbox,)
+    ]  # fmt: skip
+
+
+def _calm(found: Sequence[PlainFields]) -> bool:
+    """Whether each object has an area and says that it is no crowd."""
+    return [item.iscrowd for item in found].count(0) == len(found) and UNSET not in [item.area for item in found]
 
 
 def _told(item: Any, marks: bytearray, place: int) -> dict[str, Any]:
@@ -169,10 +180,13 @@ def _told(item: Any, marks: bytearray, place: int) -> dict[str, Any]:
 
 def _read(found: Sequence[PlainFields]) -> tuple[list[Polygon | None], bytearray]:
     """The outlines, and marks of them."""
+    outlines = [item.segmentation for item in found]
+    lengths = [len(rings[0]) if type(rings) is tuple and len(rings) == 1 else 0 for rings in outlines]
+    if min(lengths, default=0) >= 6 and not any(length & 1 for length in lengths):
+        return [Polygon(parts=(rings,)) for rings in outlines], bytearray([OUTLINED]) * len(found)  # type: ignore[arg-type]
     shapes: list[Polygon | None] = []
     marks = bytearray()
-    for item in found:
-        rings = item.segmentation
+    for rings in outlines:
         if rings is UNSET or rings == ():
             shapes.append(None)
             marks.append(BARE)
@@ -189,18 +203,11 @@ def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Sequ
     """Objects with the texts of their polygons."""
     texts = [bytes(item.segmentation) for item in found]
     ids = [item.id for item in found]
-    sound = [
-        0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
-        for item in found for x, y, w, h in (item.bbox,)
-    ]  # fmt: skip
-    alike = (
-        None not in labels
+    sound = _sound(found)
+    if (
+        None not in labels and False not in sound and _calm(found)
         and ONE_RING.issuperset([text.translate(None, _NUMBERS) for text in texts])
-        and [item.iscrowd for item in found].count(0) == len(found)
-        and UNSET not in [item.area for item in found]
-        and False not in sound
-    )
-    if alike:
+    ):  # fmt: skip
         extras = [
             {OWNER: {"area": item.area, "bbox": item.bbox, "segmentation": text}}
             for item, text in zip(found, texts, strict=True)
@@ -209,8 +216,8 @@ def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Sequ
     marks = bytearray()
     shapes: list[Polygon | None] = []
     extras = []
-    for item, label, text in zip(found, labels, texts, strict=True):
-        if label is None or item.iscrowd != 0 or not _sound(item.bbox):
+    for item, label, text, fits in zip(found, labels, texts, sound, strict=True):
+        if label is None or item.iscrowd != 0 or not fits:
             shapes.append(None)
             marks.append(ODD)
             extras.append({})
@@ -253,9 +260,8 @@ def mark_of(item: BoxedFields) -> int:
 
 def marks_of(items: Sequence[BoxedFields]) -> bytes:
     """:func:`mark_of` each of many objects; with fewer questions where none of them is odd."""
-    calm = [item.iscrowd for item in items].count(0) == len(items) and UNSET not in [item.area for item in items]
     outlines = [item.segmentation for item in items]
-    if not calm or set(map(type, outlines)) != {Outline}:
+    if not _calm(items) or set(map(type, outlines)) != {Outline}:
         return bytes(map(mark_of, items))
     return bytes([BARE if outline.first is UNSET else OUTLINED for outline in outlines])  # type: ignore[union-attr]
 

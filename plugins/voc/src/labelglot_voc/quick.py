@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
 
-from labelglot.plugin import PIXELS, Annotation, Box, Columns, Convention, Polygon
+import msgspec
+from labelglot.plugin import PIXELS, Annotation, Columns, Convention, Polygon
 
 from labelglot_voc.annotation import DEFAULT_POSE, FLAGS, Contents, contents_of, is_plain
 
@@ -39,6 +40,7 @@ _USUAL = re.compile(
 _POINT = re.compile(r"\s*<([xy]\d+)>([^<&>]*)</\1>")
 _NAME = re.compile(r"<object>\s*<name>([^<>]*)</name>")
 _FILENAME = re.compile(r"<filename>([^<>]*)</filename>")
+_MARKUP = re.compile("[<>&]")
 _END = re.compile(r"\s*</annotation>\s*")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
 _IN_ORDER = ("xmin", "ymin", "xmax", "ymax")
@@ -65,63 +67,117 @@ def read(data: bytes, boxes: Convention) -> Read | None:
     begin = _BEGIN.match(text)
     if begin is None:
         return None
-    at = begin.end()
+    found = _read_usual(text, begin.end()) if boxes is PIXELS else None
+    return _read_closely(text, begin.end(), boxes) if found is None else found
+
+
+def _read_usual(text: str, start: int) -> Read | None:
+    """A file as tools write them: some facts, then objects that are spelled alike."""
+    objects = text.find("<object>", start)
+    name = text.find("<filename>", start, objects)
+    after = text.find("</filename>", name, objects)
+    if not 0 <= start <= name < after < objects or _MARKUP.search(text, name + len("<filename>"), after):
+        return None
+    further = text[after + len("</filename>") : objects].rstrip()
+    contents = _facts(text[start:name], further)
+    if contents is None:
+        return None
+    columns, end = _usual(text, after + len("</filename>") + len(further))
+    if columns is None or not _END.fullmatch(text, end):
+        return None
+    filename = text[name + len("<filename>") : after]
+    return Read(contents._replace(filename=filename or None, extra=dict(contents.extra)), columns.as_annotations())
+
+
+@lru_cache(maxsize=4096)
+def _facts(before: str, after: str) -> Contents | None:
+    """What a file says besides the name of its image and its objects: remembered, since many say the same."""
+    texts: dict[str, Any] = {}
+    for text in (before, after):
+        at = 0
+        while found := _TOP.match(text, at):
+            at = found.end()
+            if not _keep(found, texts):
+                return None
+        if text[at:].strip(" \t\n"):
+            return None
+    contents, wrong = contents_of(texts)
+    return None if wrong or "filename" in texts else contents
+
+
+def _keep(found: re.Match[str], texts: dict[str, Any]) -> bool:
+    """Keep what a child of the root says; false if that is out of the ordinary."""
+    tag, leaf, group, _ = found.groups()
+    value = _group(group) if group else leaf if tag == "filename" else leaf.strip()
+    if value is None or tag in texts or tag == "object" or not is_plain(tag, value):
+        return False
+    texts[tag] = value
+    return True
+
+
+def _read_closely(text: str, at: int, boxes: Convention) -> Read | None:
     texts: dict[str, Any] = {}
     objects: list[Annotation] = []
-    columns: Columns | None = None
-    tries = boxes is PIXELS
-    while True:
-        if tries and text.startswith("<object>", text.find("<", at)):
-            tries = False
-            columns, at = _usual(text, at)
-        found = _OBJECT.match(text, at) or _TOP.match(text, at)
-        if found is None:
-            break
+    while (found := _OBJECT.match(text, at)) or (found := _TOP.match(text, at)):
         at = found.end()
         if found.re is _OBJECT:
             annotation = _annotation(found.groups(), boxes)
             if annotation is None:
                 return None
             objects.append(annotation)
-        else:
-            tag, leaf, group, _ = found.groups()
-            value = _group(group) if group else leaf if tag == "filename" else leaf.strip()
-            if value is None or tag in texts or tag == "object" or not is_plain(tag, value):
-                return None
-            texts[tag] = value
+        elif not _keep(found, texts):
+            return None
     if not _END.fullmatch(text, at):
         return None
     contents, wrong = contents_of(texts)
-    if wrong:
-        return None
-    if columns is None:
-        return Read(contents, tuple(objects))
-    return Read(contents, (*columns, *objects) if objects else columns.as_annotations())
+    return None if wrong else Read(contents, tuple(objects))
 
 
 def _usual(text: str, start: int) -> tuple[Columns | None, int]:
-    """The objects from ``start`` on as nearly all are, alike and one after the other, and where they end; ``None`` if one
-    of them is out of the ordinary.
+    """The objects from ``start`` on if they are spelled alike but for their names and corners, and where they end.
+
+    What stands between the values of the first object is looked for in all of them, each piece marked with a character of
+    its own, which occurs nowhere else; so the marks tell whether all values are where they should be.
     """
-    names: list[str] = []
-    found: list[Box] = []
-    marks: str | None = None
-    end = start
+    first = _USUAL.match(text, start)
+    like = None if first is None else _like(first[2])
+    if first is None or like is None:
+        return None, start
+    ends = [start, first.end(1), *map(first.end, (3, 4, 5, 6))]
+    starts = [first.start(1), *map(first.start, (3, 4, 5, 6)), first.end()]
+    before, *between, after = (text[a:b].encode() for a, b in zip(ends, starts, strict=True))
+    tail = text[ends[-1] : starts[-1]]
+    end = text.rfind(tail) + len(tail)
+    block = text[start:end].encode()[len(before) : -len(after)].replace(after + before, b"\5")
+    for mark, piece in zip(_MARKED, between, strict=True):
+        block = block.replace(piece, mark)
+    number = block.count(b"\5") + 1
+    if block.translate(None, _VALUES) + b"\5" != b"\1\2\3\4\5" * number:
+        return None, start
+    values = block.translate(_APART).split(b"\0")
+    names = [name.decode().strip() for name in values[::5]]
+    del values[::5]
     try:
-        for each in _USUAL.finditer(text, start):
-            name, said, left, top, right, bottom = each.groups()
-            if marks is None:
-                marks = said
-            if each.start() != end or said != marks:
-                return None, start
-            end = each.end()
-            names.append(name.strip())
-            found.append((float(left), float(top), float(right), float(bottom)))
+        edges = iter(_numbers(values))
     except ValueError:
         return None, start
-    like = None if marks is None else _like(marks)
-    sound = all(-inf < x0 < x1 < inf and -inf < y0 < y1 < inf for x0, y0, x1, y1 in found)
-    return (Columns(names, found, None, like), end) if like is not None and sound and all(names) else (None, start)
+    found = list(zip(edges, edges, edges, edges, strict=True))
+    sound = False not in [-inf < x0 < x1 < inf and -inf < y0 < y1 < inf for x0, y0, x1, y1 in found]
+    return (Columns(names, found, None, like), end) if sound and all(names) else (None, start)  # type: ignore[arg-type]
+
+
+def _numbers(texts: Sequence[bytes]) -> Sequence[float]:
+    """Numbers of their texts. Raises ValueError."""
+    try:
+        return _floats.decode(b"[" + b",".join(texts) + b"]")
+    except msgspec.MsgspecError:
+        return list(map(float, texts))
+
+
+_floats = msgspec.json.Decoder(list[float])
+_MARKED = (b"\1", b"\2", b"\3", b"\4")
+_VALUES = bytes(set(range(256)) - set(b"\1\2\3\4\5<>&"))
+_APART = bytes.maketrans(b"\1\2\3\4\5", bytes(5))
 
 
 @lru_cache(maxsize=4096)

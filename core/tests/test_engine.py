@@ -2,11 +2,16 @@
 
 import io
 import json
+import multiprocessing
+import os
 import pickle
 import signal
 import sys
 import threading
+import time
 import types
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import labelglot as lg
@@ -15,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelglot import errors
 from labelglot.engine.chunk import run_chunk
-from labelglot.engine.executor import Cancel, InProcess, Poisoned, ProcessPool
+from labelglot.engine.executor import Aside, Cancel, InProcess, Poisoned, ProcessPool
 from labelglot.images import BytesImage, SourceImage, probe
 from labelglot.report import Loss, Problem, Report
 from labelglot.schema import Annotation, Dataset, Label, Records, Sample, Tag, dumps, loads, slices
@@ -291,3 +296,32 @@ def test_names_with_their_case_are_kept_apart(tmp_path):
     made = write(data, tmp_path / "out")
     assert made.report.renamed == {"a.jpg": "a_2.jpg"}
     assert Path(tmp_path / "out" / "all.txt").read_text() == "0 A.jpg 0\n1 a_2.jpg 0\n"
+
+
+def _own_pid():
+    return os.getpid()
+
+
+def _ends_elsewhere(here):
+    """What it is called with where it was made, but in another process the end of that."""
+    if os.getpid() != here:
+        os._exit(3)
+    return "here"
+
+
+def _breaks():
+    raise ZeroDivisionError("a bug")
+
+
+def test_work_aside_runs_elsewhere_and_fails_here():
+    with closing(Aside(_own_pid)) as aside:
+        assert aside.result() != os.getpid()
+    with closing(Aside(_own_pid, worth=False)) as aside:
+        assert aside.result() == os.getpid()
+    with closing(Aside(partial(_ends_elsewhere, os.getpid()))) as aside:
+        assert aside.result() == "here"
+    with closing(Aside(_breaks)) as aside, pytest.raises(ZeroDivisionError):
+        aside.result()
+    with closing(Aside(partial(time.sleep, 60))):
+        assert multiprocessing.active_children() != []
+    assert multiprocessing.active_children() == []

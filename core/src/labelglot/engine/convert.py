@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 
 from labelglot.engine.chunk import Job, Receipt, Work, gone, run_chunk
 from labelglot.engine.events import Events
-from labelglot.engine.executor import Cancel, Executor, local_executor, processors
-from labelglot.engine.journal import LEAST, Journal, leftovers, signature, sweep
+from labelglot.engine.executor import Aside, Cancel, Executor, local_executor, processors
+from labelglot.engine.journal import LEAST, Journal, leftovers, signature, state_aside, sweep
 from labelglot.engine.pieces import PieceStore, take
 from labelglot.engine.reading import NO_SPLITS, format_of, open_dataset, read, resolve_source
 from labelglot.engine.survey import CHUNK, prepare
@@ -90,25 +90,26 @@ def convert(
         wanted = writer.holds_with(parse_options(writer.WriteOptions, options or {}, f"{writer.id} writer"))
     processes = (workers or processors()) if executor is None else 1
     takes_encoded = frozenset[str]() if verify or wanted is None else writer.takes_encoded
-    dataset = open_dataset(
-        opened, read_format, read_options, image_dir, registry, report, wanted, memory, processes, takes_encoded
-    )
-    if verify is None and takes_encoded and len(dataset) > COMPARED:
-        verify = False  # what stayed encoded cannot be compared
-    if unfix is not None:
-        from labelglot.checking.fixes import undo_fixes
+    with closing(state_aside(opened, processes)) as state:
+        dataset = open_dataset(
+            opened, read_format, read_options, image_dir, registry, report, wanted, memory, processes, takes_encoded
+        )
+        if verify is None and takes_encoded and len(dataset) > COMPARED:
+            verify = False  # what stayed encoded cannot be compared
+        if unfix is not None:
+            from labelglot.checking.fixes import undo_fixes
 
-        dataset = undo_fixes(dataset, unfix)
-    if fix:
-        from labelglot.checking.fixes import Fixer
+            dataset = undo_fixes(dataset, unfix)
+        if fix:
+            from labelglot.checking.fixes import Fixer
 
-        dataset = dataset.map(Fixer(read_format.geometry_bound_extra), reports=True)
-    return write(
-        dataset, target, format=writer, options=options, images=images, strict=strict, lossless=lossless,
-        overwrite=overwrite, workers=workers, registry=registry, executor=executor, cancel=cancel, report=report,
-        source=opened.where, source_format=read_format.id, verify=verify, resume=resume,
-        origin=Origin(opened, (read_format.id, dict(read_options or {}), str(image_dir), fix, unfix)),
-    )  # fmt: skip
+            dataset = dataset.map(Fixer(read_format.geometry_bound_extra), reports=True)
+        return write(
+            dataset, target, format=writer, options=options, images=images, strict=strict, lossless=lossless,
+            overwrite=overwrite, workers=workers, registry=registry, executor=executor, cancel=cancel, report=report,
+            source=opened.where, source_format=read_format.id, verify=verify, resume=resume,
+            origin=Origin(opened, state, (read_format.id, dict(read_options or {}), str(image_dir), fix, unfix)),
+        )  # fmt: skip
 
 
 def write(
@@ -183,9 +184,12 @@ def write(
 
 
 class Origin(NamedTuple):
-    """Where a dataset comes from, and what was done to it on the way: by this a killed conversion is known again."""
+    """Where a dataset comes from, in which state, and what was done to it on the way: by this a killed conversion is known
+    again.
+    """
 
     source: Source
+    state: Aside[bytes]
     facts: tuple[object, ...]
 
 
@@ -206,7 +210,7 @@ def _journal(
             from labelglot import __version__
 
             facts = (__version__, writer.id, options.model_dump_json(), images, samples, chunk, *origin.facts)
-            sign = signature(origin.source, *facts)
+            sign = signature(origin.state.result(), *facts)
             for work in leftovers(place.path) if resume else ():
                 journal = Journal(work, sign)
                 if journal.take_over():

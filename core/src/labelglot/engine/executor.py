@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from labelglot.errors import Cancelled, LabelglotError
 
@@ -211,6 +212,51 @@ def forked(
     return results
 
 
+class Aside(Generic[R]):
+    """A function that runs in a process of its own while the caller does something else, where processes can be forked
+    and it is ``worth`` one; else when the result is asked for.
+
+    Use it with ``contextlib.closing``: whoever does not come for the result ends the work.
+    """
+
+    def __init__(self, function: Callable[[], R], worth: bool = True) -> None:
+        self.function = function
+        self._process: Any = None
+        context = _context()
+        if worth and context.get_start_method() == "fork":
+            self._receiver, sender = context.Pipe(duplex=False)
+            self._process = context.Process(target=_run_aside, args=(function, sender), daemon=True)
+            _held_back(self._process.start)
+            sender.close()
+
+    def result(self) -> R:
+        """What the function returns. It runs here if it could not run there, so that its exceptions are raised here."""
+        try:
+            found: R = self._receiver.recv() if self._process is not None else self.function()
+        except EOFError:
+            return self.function()
+        finally:
+            self.close()
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.join(5)
+            self._receiver.close()
+
+
+def _run_aside(function: Callable[[], Any], sender: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        sender.send(function())
+    except BaseException:  # it is run again where somebody can hear of it
+        os._exit(1)
+
+
 class Watched:
     """An executor that says how far it is: ``tell(done, total)`` in samples, after each chunk."""
 
@@ -232,12 +278,16 @@ class Watched:
 
 
 def _submit(pool: ProcessPoolExecutor, *call: Any) -> Future[Any]:
-    """Submit, with Ctrl-C held back: an interrupt between a fork and its bookkeeping leaves a worker nobody can end."""
+    return _held_back(partial(pool.submit, *call))
+
+
+def _held_back(start: Callable[[], R]) -> R:
+    """Fork, with Ctrl-C held back: an interrupt between a fork and its bookkeeping leaves a process nobody can end."""
     if not hasattr(signal, "pthread_sigmask"):
-        return pool.submit(*call)
+        return start()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pool.submit(*call)
+        return start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

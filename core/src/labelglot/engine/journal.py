@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from labelglot.engine.executor import forked, processors
+from labelglot.engine.executor import Aside
 from labelglot.images import SourceImage
 from labelglot.report import Report, ReportState
 
@@ -57,25 +57,26 @@ _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(Record)
 
 
-def signature(source: Source, *facts: object) -> str:
-    """A text that differs when the source has other files, sizes or times, or when anything else differs."""
+def signature(state: bytes, *facts: object) -> str:
+    """A text that differs when the :func:`state` of the source or anything else differs."""
+    return hashlib.sha256(state + repr(facts).encode()).hexdigest()
+
+
+def state(source: Source) -> bytes:
+    """A digest of names, sizes and times of the files of a source."""
     files = source.files()
-    pieces = [range(start, min(start + FILES, len(files))) for start in range(0, len(files), FILES)]
-    digest = hashlib.sha256(repr(facts).encode())
-    for found in forked(partial(_state, source, files), pieces, processors()):
-        digest.update(found)
-    return digest.hexdigest()
+    tokens = source.fingerprint_tokens(files)
+    return hashlib.sha256("\0".join(chain.from_iterable(zip(files, tokens, strict=True))).encode("utf-8", "surrogatepass")).digest()
 
 
-FILES = 20_000
-"""Files that one process looks at for a signature."""
+MANY_FILES = 5000
+"""Files from which on it pays to find out their state in a process of its own."""
 
 
-def _state(source: Source, files: Sequence[str], places: range) -> bytes:
-    """A digest of names, sizes and times of some files."""
-    named = files[places.start : places.stop]
-    tokens = source.fingerprint_tokens(named)
-    return hashlib.sha256("\0".join(chain.from_iterable(zip(named, tokens, strict=True))).encode("utf-8", "surrogatepass")).digest()
+def state_aside(source: Source, processes: int) -> Aside[bytes]:
+    """The :func:`state` of a source; of many files it is found out by a process of its own from now on."""
+    worth = processes > 1 and source.kind == "folder" and len(source.files()) >= MANY_FILES
+    return Aside(partial(state, source), worth)
 
 
 class Journal:

@@ -86,6 +86,10 @@ def main(argv: Sequence[str] | None = None, registry: Registry | None = None) ->
         return INTERRUPTED
     except Exception as error:
         return _failed(session, error)
+    finally:
+        if argv is None:
+            # Nor are they in one when the process ends: not to be looked through then.
+            gc.freeze()
     return 0
 
 

@@ -151,9 +151,9 @@ class ObjectReducer:
         key: Any = outline(first)
         if self._may_drop_boxes and first.box is not None and first.shape is not None and self._drops_box(first):
             same = [i for i in range(len(annotations)) if i not in different] if different else range(len(annotations))
-            following = follow([annotations[i].box for i in same], [annotations[i].shape for i in same])  # type: ignore[misc]
-            different.update(i for i, follows_ in zip(same, following, strict=True) if follows_ is not following[0])
-            key = (*key, following[0])
+            told = follow([annotations[i].box for i in same], [annotations[i].shape for i in same])  # type: ignore[misc]
+            different.update(i for i, follows_ in zip(same, told, strict=True) if follows_ is not told[0])
+            key = (*key, told[0])
         if 2 * len(different) > len(annotations):
             return None
         reduced = self._of_outline(key, first)

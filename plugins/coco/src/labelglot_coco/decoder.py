@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, ClassVar, NamedTuple
 
@@ -40,6 +40,19 @@ class Stretch(NamedTuple):
     def columns(self) -> Columns | None:
         """The same in columns; ``None`` if the objects are not alike."""
         return None if self.plain is None else self.plain.columns(self.start, self.stop)
+
+
+class Boxed(NamedTuple):
+    """The same of annotations of which only class, box and id are known."""
+
+    found: BoxColumns
+    keys: Mapping[int | str, str]
+
+    def objects(self) -> list[Annotation | None]:
+        return self.found.plain(self.keys).objects(0, len(self.found.marks))
+
+    def columns(self) -> Columns | None:
+        return self.found.columns(self.keys)
 
 
 class Decoder:
@@ -98,7 +111,7 @@ class Decoder:
         for record, image in zip(records, _plain_images(records), strict=True):
             yield self.sample(record, image, plain, report, columns)
 
-    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Stretch]:
+    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Stretch | Boxed]:
         """For each part the objects of its annotations, as far as they are plain (see :func:`decode_plain`).
 
         ``texts``: the annotations of each part with commas between them, where they are encoded.
@@ -110,7 +123,7 @@ class Decoder:
         start = 0
         for part, text in zip(parts, texts, strict=True):
             if isinstance(part.annotations, BoxColumns):
-                yield Stretch(part.annotations.plain(self.opened[part.document].classes.keys), 0, len(part.annotations.ids))
+                yield Boxed(part.annotations, self.opened[part.document].classes.keys)
             elif made is None:
                 yield Stretch(self._plain(text, part.document), 0, len(part.annotations))
             else:
@@ -122,7 +135,7 @@ class Decoder:
         return decode_plain(text, self.opened[document].classes.keys, self.outlines, self.extras)
 
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch], report: Report, columns: bool
+        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch | Boxed], report: Report, columns: bool
     ) -> Sample | None:
         """The sample of a record. ``image``: its image, if it is plain; ``plain``: for each of its parts what is;
         ``columns``: its objects are left in columns if they are alike.

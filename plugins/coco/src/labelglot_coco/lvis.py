@@ -15,7 +15,7 @@ from labelglot.plugin import Annotation, Match, Overview, ReadContext, Report, S
 
 from labelglot_coco.annotation import OWNER
 from labelglot_coco.coco import Coco, encode_image
-from labelglot_coco.decoder import Decoder, Stretch
+from labelglot_coco.decoder import Boxed, Decoder, Stretch
 from labelglot_coco.layout import FEDERATED, Kind, documents, heads, kind_of
 from labelglot_coco.records import Opened, Part, PlainImage, Record
 
@@ -80,7 +80,7 @@ class _Decoder(Decoder):
     leaves_columns: ClassVar[bool] = False
 
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch], report: Report, columns: bool
+        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch | Boxed], report: Report, columns: bool
     ) -> Sample | None:
         sample = super().sample(record, image, plain, report, columns)
         if sample is None:

@@ -42,7 +42,7 @@ from pydantic import Field
 
 from labelglot_coco.annotation import plain_attributes
 from labelglot_coco.coco import Coco, category_ids, encode_image
-from labelglot_coco.decoder import Decoder, Stretch
+from labelglot_coco.decoder import Boxed, Decoder, Stretch
 from labelglot_coco.layout import Kind, heads, kind_of
 from labelglot_coco.records import Opened, Part, PlainImage, Record
 
@@ -179,7 +179,7 @@ class _Decoder(Decoder):
         return (Stretch(None, 0, len(part.annotations)) for part in parts)
 
     def sample(
-        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch], report: Report, columns: bool
+        self, record: Record, image: PlainImage | None, plain: Iterator[Stretch | Boxed], report: Report, columns: bool
     ) -> Sample | None:
         sample = super().sample(record, image, plain, report, columns)
         size = None if sample is None else sample.size

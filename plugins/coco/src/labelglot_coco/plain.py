@@ -297,10 +297,18 @@ class BoxColumns(NamedTuple):
 
     def plain(self, keys: Mapping[int | str, str]) -> Plain:
         """The objects, ``ODD`` where one needs a closer look."""
+        return Plain([keys.get(category) for category in self.categories], self._boxes(), self.ids, self.marks, None, None)
+
+    def columns(self, keys: Mapping[int | str, str]) -> Columns | None:
+        """The objects in columns; ``None`` if they are not alike."""
+        marks = self.marks
+        if not marks or marks[0] == ODD or marks.count(marks[0]) < len(marks):
+            return None
+        return Columns([keys[category] for category in self.categories], self._boxes(), self.ids, LIKE[marks[0]])
+
+    def _boxes(self) -> list[Box]:
         numbers = iter(self.corners)
-        boxes = [(x, y, x + w, y + h) for x, y, w, h in zip(numbers, numbers, numbers, numbers, strict=True)]
-        labels = [keys.get(category) for category in self.categories]
-        return Plain(labels, boxes, self.ids, self.marks, None, None)
+        return [(x, y, x + w, y + h) for x, y, w, h in zip(numbers, numbers, numbers, numbers, strict=True)]
 
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,6 @@ from labelglot.plugin import (
     Dataset,
     Document,
     Holds,
-    Label,
     LabelglotError,
     LabelHolds,
     Match,
@@ -42,7 +41,6 @@ NAMES = ("image", "imagefilename", "filename", "imageURL")
 LISTS = ("annotations", "annotation")
 OBJECT = ("label", "coordinates")
 COORDINATES = ("x", "y", "width", "height")
-NOWHERE = (0.0, 0.0, 0.0, 0.0)
 SLACK = 0.5
 """Pixels by which a box may leave the image before its anchor is doubted."""
 
@@ -207,20 +205,13 @@ class CreateMl(Document):
         if options.task == "classification":
             items = [context.name(tag.label) for tag in sample.tags]
         else:
-            spell = _centred if options.plain else _Framed(options, sample)
-            labels = context.by_key
             found, columns = sample.annotations or (), as_columns(sample.annotations)
+            names, (keys, boxes) = context.once(_names), labels_and_boxes(found)
             try:
-                if not any(a.extra for a in found) if columns is None else columns.only_boxes:
-                    pairs = zip(*labels_and_boxes(found), strict=True)
-                    items = [_Item(labels[label].name, spell(box)) for label, box in pairs]
-                else:
-                    items = [
-                        _with_extra(a, spell(a.box or NOWHERE), labels)
-                        if a.extra
-                        else _Item(labels[a.label or ""].name, spell(a.box or NOWHERE))
-                        for a in found
-                    ]
+                spelled = _centred(boxes) if options.plain else list(map(_Framed(options, sample), boxes))
+                items = [_Item(names[key], place) for key, place in zip(keys, spelled, strict=True)]
+                if any(a.extra for a in found) if columns is None else not columns.only_boxes:
+                    items = [_with_extra(a, item) if a.extra else item for a, item in zip(found, items, strict=True)]
             except (OverflowError, ValueError) as error:
                 raise LabelglotError(f"a box of {sample.path} is not finite") from error
         return json.dump({"image": sample.path, "annotations": items, **sample.extra.get("createml", {})})
@@ -345,12 +336,19 @@ GRID = 1e9
 """Steps per pixel in which numbers are written: finer than any tolerance, free of the noise of adding and halving."""
 
 
-def _centred(box: Box) -> _Coordinates:
-    x0, y0, x1, y1 = box
-    return _Coordinates(
-        round((x0 + x1) * (GRID / 2)) / GRID, round((y0 + y1) * (GRID / 2)) / GRID,
-        round((x1 - x0) * GRID) / GRID, round((y1 - y0) * GRID) / GRID,
-    )  # fmt: skip
+def _names(context: WriteContext) -> Mapping[str, str]:
+    """The name of each class, by key."""
+    return {label.key: label.name for label in context.labels}
+
+
+def _centred(boxes: Sequence[Box]) -> list[_Coordinates]:
+    grid, half = GRID, GRID / 2
+    return [
+        _Coordinates(
+            round((x0 + x1) * half) / grid, round((y0 + y1) * half) / grid, round((x1 - x0) * grid) / grid, round((y1 - y0) * grid) / grid
+        )
+        for x0, y0, x1, y1 in boxes
+    ]
 
 
 class _Framed:
@@ -376,8 +374,8 @@ class _Framed:
         return _Coordinates(*(round(n * self.grid) / self.grid for n in numbers))
 
 
-def _with_extra(annotation: Annotation, coordinates: _Coordinates, labels: Mapping[str, Label]) -> dict[str, Any]:
+def _with_extra(annotation: Annotation, item: _Item) -> dict[str, Any]:
     """One object with the fields that were not understood when it was read."""
     extra = annotation.extra.get("createml", {})
-    inner = {**msgspec.structs.asdict(coordinates), **extra.get("coordinates", {})}
-    return {**extra, "label": labels[annotation.label or ""].name, "coordinates": inner}
+    inner = {**msgspec.structs.asdict(item.coordinates), **extra.get("coordinates", {})}
+    return {**extra, "label": item.label, "coordinates": inner}

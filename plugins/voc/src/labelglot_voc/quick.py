@@ -79,6 +79,8 @@ def _read_usual(text: str, start: int) -> Read | None:
     if not 0 <= start <= name < after < objects or _MARKUP.search(text, name + len("<filename>"), after):
         return None
     further = text[after + len("</filename>") : objects].rstrip()
+    if objects - start > SHORT:
+        return None
     contents = _facts(text[start:name], further)
     if contents is None:
         return None
@@ -87,6 +89,10 @@ def _read_usual(text: str, start: int) -> Read | None:
         return None
     filename = text[name + len("<filename>") : after]
     return Read(contents._replace(filename=filename or None, extra=dict(contents.extra)), columns.as_annotations())
+
+
+SHORT = 4096
+"""Characters of what a file says before its objects, up to which it is remembered."""
 
 
 @lru_cache(maxsize=4096)

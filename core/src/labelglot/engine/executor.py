@@ -307,11 +307,14 @@ def _begin(pool: ProcessPoolExecutor) -> None:
 def _stop(pool: ProcessPoolExecutor) -> None:
     """End the workers now. They must not go on writing once the output is given up, nor keep the caller waiting."""
     processes = list((pool._processes or {}).values())
+    manager: Any = pool._executor_manager_thread
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
         process.terminate()
     for process in processes:
         process.join(5)
+    if manager is not None:
+        manager.join(5)  # where it still closes its pipes, the end of the interpreter writes into a closed one
 
 
 def _context() -> Any:

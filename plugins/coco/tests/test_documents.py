@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from labelglot.engine.reading import open_dataset
 from labelglot.errors import LabelglotError
 from labelglot.formats import base
+from labelglot.formats.base import UNREAD
 from labelglot.formats.registry import default_registry
 from labelglot.holds import Holds
-from labelglot.plugin import LabelHolds, ReadContext
+from labelglot.plugin import LabelHolds, Polygon, ReadContext
 from labelglot.projection.project import project
 from labelglot.report import Report
 from labelglot.storage import MemorySource, MemoryTarget
@@ -30,8 +31,8 @@ from labelglot.testing.mutation import mutations
 from labelglot.wire import json_large
 from labelglot.wire.json import dump
 from labelglot_coco import Coco, grouping, runs
-from labelglot_coco.annotation import encode, encode_plain
-from labelglot_coco.plain import BoxColumns
+from labelglot_coco.annotation import Classes, decode, encode, encode_plain
+from labelglot_coco.plain import BoxColumns, decode_plain
 
 DATA = Path(__file__).parent / "data"
 
@@ -338,3 +339,47 @@ def test_plain_objects_are_written_as_others_are(text):
         plain = encode_plain(a, 7, ids)
         if plain is not None:
             assert dump(plain) == dump(encode(a, 7, 1, False, True))
+
+
+RLE = {"size": [4, 4], "counts": [3, 2, 11]}
+SEGMENTATIONS = st.sampled_from([
+    [[0, 0, 2, 0, 2, 2]], [[0.5, 0, 2.25, 0, 2, 2, 1, 1]], [[0, 0, 2, 0, 2, 2], [1, 1, 2, 1, 2, 2]], [], [[0, 0]], [[]], RLE,
+    {"size": [4, 4], "counts": "32;"}, {}, None, [[0, 0, 1, 1, 2]],
+])  # fmt: skip
+PLAIN = st.fixed_dictionaries(
+    {"image_id": st.just(1), "category_id": st.sampled_from([1, 1, 1, 2]), "bbox": st.sampled_from([[0, 0, 2, 2], [0.1, 0.2, 1.3, 2], [0, 0, -1, 2]])},
+    optional={"id": st.sampled_from([5, "a"]), "segmentation": SEGMENTATIONS, "area": st.sampled_from([2, 1.5]), "iscrowd": st.sampled_from([0, 0, 1])},
+)  # fmt: skip
+
+
+@given(st.lists(PLAIN, min_size=1, max_size=4), st.sampled_from(["read", "kept", "noted"]), st.booleans())
+def test_what_is_plain_is_what_it_is_alone(records, outlines, extras):
+    """One by one or in columns; where the texts of polygons are kept, they are the ones that were read."""
+    extras = extras or outlines == "kept"
+    found = decode_plain(b",".join(map(dump, records)), {1: "cat"}, outlines, extras)
+    if found is None:
+        return
+    objects = found.objects(0, len(records))
+    columns = found.columns(0, len(records))
+    assert columns is None or list(columns) == objects
+    for made, record in zip(objects, records, strict=True):
+        if made is None:
+            continue
+        alone = decode(dump(record), Classes({1: "cat"}, {}), False, True, "a.json", Report(), "a.jpg")
+        assert (made.label, made.box, made.id) == (alone.label, alone.box, alone.id)
+        assert isinstance(alone.shape, Polygon if made.shape is not None else type(None))
+        if outlines == "read":
+            assert made.shape == alone.shape
+        if extras and outlines == "read":
+            assert made.extra == alone.extra
+        if made.shape is UNREAD and outlines == "kept":
+            assert json.loads(made.extra["coco"]["segmentation"]) == record["segmentation"]
+            assert made.extra["coco"]["area"] == record["area"]
+
+
+@pytest.mark.parametrize("outlines", ["read", "kept", "noted"])
+def test_a_mask_that_is_no_crowd_needs_a_closer_look(outlines):
+    """Where polygons were kept as text it counted as an object without outline, and was written without its mask."""
+    record = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 2, 2], "id": 1, "segmentation": RLE, "area": 2, "iscrowd": 0}
+    found = decode_plain(dump(record), {1: "cat"}, outlines, True)
+    assert found is None or found.objects(0, 1) == [None]

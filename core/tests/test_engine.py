@@ -325,3 +325,12 @@ def test_work_aside_runs_elsewhere_and_fails_here():
     with closing(Aside(partial(time.sleep, 60))):
         assert multiprocessing.active_children() != []
     assert multiprocessing.active_children() == []
+
+
+def test_a_jpeg_out_of_the_ordinary_is_left_to_pillow_as_a_whole():
+    """Bytes between two segments are no JPEG to us; the comment before them is longer than the first look."""
+    stream = io.BytesIO()
+    Image.new("L", (6, 5)).save(stream, "JPEG")
+    plain = stream.getvalue()
+    odd = plain[:2] + b"\xff\xfe" + (20_002).to_bytes(2, "big") + bytes(20_000) + b"\0\0" + plain[2:]
+    assert (probe(io.BytesIO(odd)).width, probe(io.BytesIO(odd)).height) == (6, 5)

@@ -324,7 +324,7 @@ def encode_columns(found: Columns, image_id: int | str | None, ids: Mapping[str,
     if found.boxes is None or None in categories:
         return None
     like, numbers = found.like, repeat(None) if found.ids is None else found.ids
-    if like.shape is UNREAD and found.extras is not None and _MORE(like) == _NO_MORE:
+    if like.shape is UNREAD and found.extras is not None and len(found.extras[0].get(OWNER, ())) == 3 and _MORE(like) == _NO_MORE:
         return [
             Written(number, image_id, category, own["bbox"], own["area"], msgspec.Raw(own["segmentation"]))
             for number, category, bag in zip(numbers, categories, found.extras, strict=False) for own in (bag[OWNER],)

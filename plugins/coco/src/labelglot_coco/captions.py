@@ -34,7 +34,7 @@ from pydantic import Field
 
 from labelglot_coco.annotation import OWNER, plain_attributes
 from labelglot_coco.coco import Coco, encode_image
-from labelglot_coco.decoder import Decoder, Stretch
+from labelglot_coco.decoder import Decoder
 from labelglot_coco.info import encode_head
 from labelglot_coco.layout import Kind, heads, kind_of
 from labelglot_coco.records import Opened, Part, Record
@@ -140,10 +140,7 @@ class CocoCaptions(Coco):
 
 
 class _Decoder(Decoder):
-    leaves_columns: ClassVar[bool] = False
-
-    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Stretch]:
-        return (Stretch(None, 0, len(part.annotations)) for part in parts)
+    reads_plain: ClassVar[bool] = False
 
     def decode(
         self, part: Part, plain: Sequence[Annotation | None], key: str, annotations: list[Annotation], tags: list[Tag],

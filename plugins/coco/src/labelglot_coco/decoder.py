@@ -58,9 +58,11 @@ class Boxed(NamedTuple):
 class Decoder:
     """Turns a record into a sample. ``samples``: how many there are in all.
 
-    ``leaves_columns``: :meth:`decode` adds nothing to objects that are plain.
+    ``reads_plain``: annotations are those of plain COCO, so that several can be decoded together; ``leaves_columns``:
+    :meth:`decode` adds nothing to objects that are plain.
     """
 
+    reads_plain: ClassVar[bool] = True
     leaves_columns: ClassVar[bool] = True
 
     def __init__(
@@ -116,6 +118,9 @@ class Decoder:
 
         ``texts``: the annotations of each part with commas between them, where they are encoded.
         """
+        if not self.reads_plain:
+            yield from (Stretch(None, 0, len(part.annotations)) for part in parts)
+            return
         made: Plain | None = None
         filled = [part for part, text in zip(parts, texts, strict=True) if text]
         if len({part.document for part in filled}) == 1:

@@ -173,10 +173,7 @@ class CocoPanoptic(Coco):
 
 
 class _Decoder(Decoder):
-    leaves_columns: ClassVar[bool] = False
-
-    def plain(self, parts: Sequence[Part], texts: Sequence[bytes]) -> Iterator[Stretch]:
-        return (Stretch(None, 0, len(part.annotations)) for part in parts)
+    reads_plain: ClassVar[bool] = False
 
     def sample(
         self, record: Record, image: PlainImage | None, plain: Iterator[Stretch | Boxed], report: Report, columns: bool

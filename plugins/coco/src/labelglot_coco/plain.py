@@ -271,8 +271,6 @@ _CALM = (0, UNSET)
 
 
 def _are_rings(segmentation: Any) -> bool:
-    if len(segmentation) == 1:
-        return (number := len(segmentation[0])) >= 6 and not number & 1
     return all(len(ring) >= 6 and not len(ring) & 1 for ring in segmentation)
 
 

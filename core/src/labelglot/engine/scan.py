@@ -112,8 +112,9 @@ def count(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> 
 
 
 def _count(job: None, work: Work) -> tuple[int, int]:
-    assert isinstance(work.partition, RecordPartition)
-    return work.ordinal, sum(work.partition.counts() or ())
+    part = work.partition
+    assert isinstance(part, RecordPartition) and isinstance(part.decode, CountingDecoder)
+    return work.ordinal, sum(map(part.decode.count_objects, part.records))
 
 
 class Surveyed(NamedTuple):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from labelglot.projection.alike import follow
 from labelglot.schema.columns import Columns
+from labelglot.schema.shape import Box
 
 _DROPPED: tuple[object, ...] = (None, {}, ())
 
@@ -62,18 +63,14 @@ def changed(columns: Columns, changes: Mapping[str, Any], names: Mapping[str, st
     return Columns(labels, boxes, ids, like, shapes, extras)
 
 
-def numbered(columns: Columns, ids: Sequence[int | str]) -> Columns:
+def with_ids(columns: Columns, ids: Sequence[int | str]) -> Columns:
     """The objects with these ids."""
     return Columns(columns.labels, columns.boxes, ids, columns.like, columns.shapes, columns.extras)
 
 
-def divided(columns: Columns, size: tuple[int, int]) -> Columns:
-    """The objects with their boxes as fractions of the size."""
-    if columns.boxes is None:
-        return columns
-    width, height = size
-    fractions = [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in columns.boxes]
-    return Columns(columns.labels, fractions, columns.ids, columns.like, columns.shapes, columns.extras)
+def with_boxes(columns: Columns, boxes: Sequence[Box]) -> Columns:
+    """The objects with these boxes."""
+    return Columns(columns.labels, boxes, columns.ids, columns.like, columns.shapes, columns.extras)
 
 
-__all__ = ["Make", "changed", "divided", "following", "make_of", "numbered"]
+__all__ = ["Make", "changed", "following", "make_of", "with_boxes", "with_ids"]

@@ -12,7 +12,7 @@ from labelglot.geometry import bridge, is_upright, nest
 from labelglot.holds import GeometryKind, Holds
 from labelglot.projection import ladder
 from labelglot.projection.alike import deviating, follow, follows
-from labelglot.projection.columns import changed, divided, following, make_of, numbered
+from labelglot.projection.columns import changed, following, make_of, with_boxes, with_ids
 from labelglot.projection.coordinates import cut_at, has_room, map_points, near, numbers, respell
 from labelglot.projection.facts import fit_id, looks_at_values, reduce_attributes
 from labelglot.projection.labels import reduce_extra
@@ -20,7 +20,7 @@ from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
 from labelglot.schema.columns import Columns
-from labelglot.schema.shape import Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
+from labelglot.schema.shape import Box, Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close
 
 Signature = tuple[bool, str | None, bool]
@@ -219,7 +219,7 @@ class ObjectReducer:
         trace: list[int] = []
         remembered, labels = self.remembered, self.labels
         remembers = frame.boxes and frame.points
-        width, height = frame.size or (1, 1)
+        size = frame.size or (1, 1)
         for position, a in enumerate(annotations):
             key = outline(a) if remembers else None
             if key is not None and self._may_drop_boxes and a.box is not None and a.shape is not None and self._drops_box(a):
@@ -240,8 +240,7 @@ class ObjectReducer:
             if labels and a.label in labels:
                 made = replace(made, label=labels[a.label])
             if boxes_only and made.box is not None:
-                x0, y0, x1, y1 = made.box
-                kept.append(replace(made, box=(x0 / width, y0 / height, x1 / width, y1 / height)))
+                kept.append(replace(made, box=_fractions([made.box], size)[0]))
                 trace.append(position)
                 continue
             if spells:
@@ -267,7 +266,7 @@ class ObjectReducer:
         if isinstance(annotations, Columns):
             columns = changed(annotations, changes or {}, labels)
             if columns is not None:
-                return numbered(columns, self._numbers(number, count)) if alike.numbered else columns
+                return with_ids(columns, self._numbers(number, count)) if alike.numbered else columns
         made = [replace(a, **changes) for a in annotations] if changes else annotations
         if alike.numbered:
             made = [replace(a, id=id_) for id_, a in zip(self._numbers(number, count), made, strict=True)]
@@ -670,12 +669,16 @@ class ObjectReducer:
 
 
 def _divided(annotations: Sequence[Annotation], size: tuple[int, int]) -> Sequence[Annotation]:
-    """Objects with their boxes as fractions of the size."""
-    width, height = size
-    if isinstance(annotations, Columns):
-        return divided(annotations, size)
-    boxes = [a.box and (a.box[0] / width, a.box[1] / height, a.box[2] / width, a.box[3] / height) for a in annotations]
+    """Objects with their boxes as fractions of the size; each has one."""
+    if isinstance(annotations, Columns) and annotations.boxes is not None:
+        return with_boxes(annotations, _fractions(annotations.boxes, size))
+    boxes = _fractions([a.box for a in annotations], size)  # type: ignore[misc]
     return tuple([replace(a, box=box) for a, box in zip(annotations, boxes, strict=True)])
+
+
+def _fractions(boxes: Sequence[Box], size: tuple[int, int]) -> list[Box]:
+    width, height = size
+    return [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in boxes]
 
 
 class _Unplaced(LossSink):

@@ -59,7 +59,8 @@ class Columns(Sequence[Annotation]):
 
     def __getitem__(self, place: Any) -> Any:
         if not isinstance(place, slice):
-            return next(iter(self[range(len(self))[place] :][:1]))
+            at = range(len(self))[place]
+            return next(iter(self[at : at + 1]))
         ids, boxes, shapes, extras = (
             None if column is None else column[place] for column in (self.ids, self.boxes, self.shapes, self.extras)
         )

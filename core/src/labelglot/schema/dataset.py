@@ -216,10 +216,6 @@ class RecordPartition:
         """Some of its records as a piece of their own."""
         return RecordPartition(self.decode, self.records[start:stop], self.ordinal + start)
 
-    def counts(self) -> list[int] | None:
-        """How many objects each record has at the most, ``None`` if only decoding can tell."""
-        return list(map(self.decode.count_objects, self.records)) if isinstance(self.decode, CountingDecoder) else None
-
 
 class Records:
     """One record per sample, decoded when it is asked for - in a worker process if there is one.

@@ -175,10 +175,10 @@ def takes_columns_for_objects(format: Format, dataset: Dataset) -> None:
             explain(f"objects in columns are written otherwise: {other_bytes(one_by_one, together)}", (), format, dataset, together)
         )
     for part in load_lazily(one_by_one, format).partitions(2):
-        alone, heard, reports = list(part.read(one := Report())), [], Report()
-        for sample in read_columns(part, reports):
-            heard.append(sample.replace(annotations=sample.annotations and tuple(sample.annotations)))
-        if alone != heard or one.to_dict() != reports.to_dict():
+        said, also = Report(), Report()
+        alone = list(part.read(said))
+        in_columns = [s.replace(annotations=s.annotations and tuple(s.annotations)) for s in read_columns(part, also)]
+        if alone != in_columns or said.to_dict() != also.to_dict():
             raise AssertionError(explain("objects in columns are read otherwise", (), format, dataset, one_by_one))
 
 

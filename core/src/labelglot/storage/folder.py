@@ -70,22 +70,25 @@ class FolderSource(Source):
         """Folders of files opened before: where these lead was looked at, and is not for each file again."""
         return set()
 
+    def _seen(self, path: str) -> str | None:
+        """Where a file in a folder seen before is; it may still be a link."""
+        known = path.rpartition("/")[0] in self._seen_folders and safe_relative(path) == path
+        return f"{self._root_text}/{path}" if known else None
+
     def _open(self, path: str) -> BinaryIO:
-        folder = path.rpartition("/")[0]
-        if folder in self._seen_folders and safe_relative(path) == path:
-            place = f"{self._root_text}/{path}"
-            if not os.path.islink(place):  # noqa: PTH114
-                return open(place, "rb")  # noqa: PTH123
-        place = safe_text(self._root_text, path)
-        self._seen_folders.add(folder)
+        place = self._seen(path)
+        if place is None or os.path.islink(place):  # noqa: PTH114
+            place = safe_text(self._root_text, path)
+            self._seen_folders.add(path.rpartition("/")[0])
         return open(place, "rb")  # noqa: PTH123
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """The first ``limit`` bytes of a file, or all of it."""
         # Small files are read by the hundred thousand, and a stream for each costs more than its bytes.
-        if path[: max(0, path.rfind("/"))] in self._seen_folders and safe_relative(path) == path:
+        place = self._seen(path) if limit is None or limit <= SMALL_FILE else None
+        if place is not None:
             try:
-                found = _read_small(f"{self._root_text}/{path}", SMALL_FILE if limit is None else limit)
+                found = _read_small(place, SMALL_FILE if limit is None else limit)
             except OSError:
                 return super().read(path, limit)
             if limit is not None or len(found) < SMALL_FILE:

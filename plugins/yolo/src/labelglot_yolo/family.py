@@ -269,24 +269,20 @@ class Decode:
 
     def __call__(self, record: Pair, ordinal: int, report: Report) -> Sample | None:
         data = self._read(record, report)
-        if data is None:
-            return None
-        annotations = self.missing if record.annotation is None else lines.read(data, record.annotation, self.rules, report)
-        return in_pixels(self._sample(record, annotations))
+        return None if data is None else self._decode(record, data, report)
 
     def in_columns(self, records: Iterable[Pair], ordinal: int, report: Report) -> Iterator[Sample | None]:
         """The same, with the objects in columns where all of them are boxes as usual."""
-        for place, record in enumerate(records, ordinal):
+        for record in records:
             data = self._read(record, report)
             if not data:
-                yield None if data is None else self(record, place, report)
+                yield None if data is None else self._decode(record, data, report)
                 continue
             sample = self._sample(record, ())
             size = None if sample.image is None else image_size(sample.image)
             boxes = lines.boxes(data, self.rules, size)
             if boxes is None:
-                annotations = lines.read(data, record.annotation or "", self.rules, report)
-                yield in_pixels(sample.replace(annotations=annotations))
+                yield self._decode(record, data, report)
             elif size is None:
                 yield sample.replace(annotations=boxes.as_annotations())
             else:
@@ -296,6 +292,10 @@ class Decode:
         """How many lines of the label file are not blank."""
         data = None if record.annotation is None else self._read(record, Report())
         return len(list(filter(bytes.strip, data.splitlines()))) if data else 0
+
+    def _decode(self, pair: Pair, data: bytes, report: Report) -> Sample:
+        annotations = self.missing if pair.annotation is None else lines.read(data, pair.annotation, self.rules, report)
+        return in_pixels(self._sample(pair, annotations))
 
     def _read(self, pair: Pair, report: Report) -> bytes | None:
         """The label file, ``None`` if it cannot be read."""

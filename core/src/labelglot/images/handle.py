@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, BinaryIO, Protocol
 
 from labelglot.errors import LabelglotError
-from labelglot.images.probe import HEAD, ImageInfo, probe, probe_head
+from labelglot.images.probe import HEAD, SHORT_HEAD, ImageInfo, probe, probe_head
 from labelglot.storage.access import Packed, random_access
 from labelglot.storage.source import Source
 
@@ -71,9 +71,10 @@ class SourceImage(_Handle):
 
     @cached_property
     def _info(self) -> ImageInfo:
-        found = probe_head(self.source.read(self.path, HEAD))
-        if found is not None:
-            return found
+        for head in (SHORT_HEAD, HEAD):
+            found = probe_head(self.source.read(self.path, head))
+            if found is not None:
+                return found
         with self.open() as stream:
             return probe(stream)
 

@@ -72,8 +72,10 @@ class FolderSource(Source):
 
     def _seen(self, path: str) -> str | None:
         """Where a file in a folder seen before is; it may still be a link."""
-        known = path.rpartition("/")[0] in self._seen_folders and safe_relative(path) == path
-        return f"{self._root_text}/{path}" if known else None
+        folder, _, name = path.rpartition("/")
+        if folder not in self._seen_folders or not (name.replace(".", "", 1).isalnum() or safe_relative(path) == path):
+            return None
+        return f"{self._root_text}/{path}"
 
     def _open(self, path: str) -> BinaryIO:
         place = self._seen(path)

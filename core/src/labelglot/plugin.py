@@ -79,7 +79,7 @@ from labelglot.schema import (
     order_splits,
     split_role,
 )
-from labelglot.schema.columns import Columns, as_columns, labels_and_boxes
+from labelglot.schema.columns import Boxes, Columns, as_columns, labels_and_boxes
 from labelglot.storage import Source, folder_name, from_folder_name
 
 __all__ = [
@@ -99,6 +99,7 @@ __all__ = [
     "Annotation",
     "AttributeSpec",
     "Box",
+    "Boxes",
     "Columns",
     "Content",
     "Convention",

@@ -11,9 +11,11 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from labelglot import native
 from labelglot.projection import ladder
 from labelglot.projection.coordinates import near
 from labelglot.schema.annotation import Annotation
+from labelglot.schema.columns import Boxes
 from labelglot.schema.shape import Box, Polygon, RotatedBox, Shape
 from labelglot.tolerance import ABSOLUTE
 
@@ -85,6 +87,11 @@ MANY = 100
 def follow(boxes: Sequence[Box], shapes: Sequence[Shape]) -> list[bool]:
     """:func:`follows` for many objects."""
     rings = [shape.parts[0][0] for shape in shapes if type(shape) is Polygon and _is_ring(shape)]
+    if len(rings) == len(shapes):
+        side_by_side = boxes if isinstance(boxes, Boxes) else Boxes.of(boxes)
+        enclosed = native.enclose(side_by_side.numbers, rings, ABSOLUTE)
+        if enclosed is not None:
+            return [same or follows(boxes[i], shapes[i]) for i, same in enumerate(enclosed)] if False in enclosed else enclosed
     if len(boxes) < MANY or len(rings) < len(shapes):
         return list(map(follows, boxes, shapes))
     import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
@@ -9,8 +10,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from labelglot.projection.alike import follow
-from labelglot.schema.columns import Columns
-from labelglot.schema.shape import Box
+from labelglot.schema.columns import Boxes, Columns
 
 _DROPPED: tuple[object, ...] = (None, {}, ())
 
@@ -36,8 +36,12 @@ def make_of(columns: Columns) -> Make:
 
 def following(several: Sequence[Columns]) -> list[bool | None]:
     """For each whether its boxes follow from the shapes beside them; ``None``: some do."""
+    numbers = array("d")
+    for columns in several:
+        if columns.boxes is not None:
+            numbers += columns.boxes.numbers
     found = follow(
-        list(chain.from_iterable(columns.boxes or () for columns in several)),
+        Boxes(numbers),
         list(chain.from_iterable(columns.shapes or () for columns in several)),
     )
     ends = list(accumulate(map(len, several)))
@@ -68,7 +72,7 @@ def with_ids(columns: Columns, ids: Sequence[int | str]) -> Columns:
     return Columns(columns.labels, columns.boxes, ids, columns.like, columns.shapes, columns.extras)
 
 
-def with_boxes(columns: Columns, boxes: Sequence[Box]) -> Columns:
+def with_boxes(columns: Columns, boxes: Boxes) -> Columns:
     """The objects with these boxes."""
     return Columns(columns.labels, boxes, columns.ids, columns.like, columns.shapes, columns.extras)
 

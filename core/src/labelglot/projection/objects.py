@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -19,7 +19,7 @@ from labelglot.projection.labels import reduce_extra
 from labelglot.projection.losses import LossSink, Lost
 from labelglot.report import Severity
 from labelglot.schema.annotation import Annotation
-from labelglot.schema.columns import Columns
+from labelglot.schema.columns import Boxes, Columns
 from labelglot.schema.shape import Box, Cuboid, Ellipse, Keypoints, Mask, Points, Polygon, RotatedBox, Shape
 from labelglot.tolerance import close
 
@@ -671,12 +671,12 @@ class ObjectReducer:
 def _divided(annotations: Sequence[Annotation], size: tuple[int, int]) -> Sequence[Annotation]:
     """Objects with their boxes as fractions of the size; each has one."""
     if isinstance(annotations, Columns) and annotations.boxes is not None:
-        return with_boxes(annotations, _fractions(annotations.boxes, size))
+        return with_boxes(annotations, Boxes.of(_fractions(annotations.boxes, size)))
     boxes = _fractions([a.box for a in annotations], size)  # type: ignore[misc]
     return tuple([replace(a, box=box) for a, box in zip(annotations, boxes, strict=True)])
 
 
-def _fractions(boxes: Sequence[Box], size: tuple[int, int]) -> list[Box]:
+def _fractions(boxes: Iterable[Box], size: tuple[int, int]) -> list[Box]:
     width, height = size
     return [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in boxes]
 

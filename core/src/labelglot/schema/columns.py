@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, cast
 
@@ -20,6 +21,39 @@ _besides = attrgetter(*(name for name in Annotation.__struct_fields__ if name no
 _NOTHING = _besides(BARE)
 
 
+class Boxes(Sequence[Box]):
+    """Boxes as numbers side by side: xmin, ymin, xmax, ymax of the first, then of the second..."""
+
+    __slots__ = ("numbers",)
+
+    def __init__(self, numbers: array[float]) -> None:
+        self.numbers = numbers
+
+    @classmethod
+    def of(cls, boxes: Iterable[Box]) -> Boxes:
+        """The same boxes, side by side."""
+        return cls(array("d", chain.from_iterable(boxes)))
+
+    def __len__(self) -> int:
+        return len(self.numbers) // 4
+
+    def __iter__(self) -> Iterator[Box]:
+        each = iter(self.numbers)
+        return zip(each, each, each, each, strict=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            start, stop, step = place.indices(len(self))
+            return Boxes(self.numbers[4 * start : 4 * stop]) if step == 1 else Boxes.of(list(self)[place])
+        at = 4 * range(len(self))[place]
+        return tuple(self.numbers[at : at + 4])
+
+
 class Columns(Sequence[Annotation]):
     """A sequence of objects, each of which is made when it is asked for. There is at least one.
 
@@ -32,7 +66,7 @@ class Columns(Sequence[Annotation]):
     __slots__ = ("boxes", "extras", "ids", "labels", "like", "shapes")
 
     def __init__(
-        self, labels: Sequence[str], boxes: Sequence[Box] | None, ids: Sequence[int | str] | None = None,
+        self, labels: Sequence[str], boxes: Boxes | None, ids: Sequence[int | str] | None = None,
         like: Annotation = BARE, shapes: Sequence[Shape] | None = None, extras: Sequence[Extra] | None = None,
     ) -> None:  # fmt: skip
         self.labels, self.boxes, self.ids, self.like, self.shapes, self.extras = labels, boxes, ids, like, shapes, extras
@@ -94,4 +128,4 @@ def labels_and_boxes(annotations: Sequence[Annotation] | None) -> tuple[Sequence
     return [a.label or "" for a in listed], [a.box or NOWHERE for a in listed]
 
 
-__all__ = ["BARE", "NOWHERE", "Columns", "as_columns", "labels_and_boxes"]
+__all__ = ["BARE", "NOWHERE", "Boxes", "Columns", "as_columns", "labels_and_boxes"]

@@ -21,7 +21,7 @@ from labelglot.holds import EVERYTHING
 from labelglot.projection.objects import outline
 from labelglot.report import Report
 from labelglot.schema import Annotation, Dataset, Label, Records, Sample
-from labelglot.schema.columns import Columns
+from labelglot.schema.columns import Boxes, Columns
 from labelglot.schema.dataset import read_columns
 from labelglot.storage import MemorySource, safe_relative
 from labelglot.testing.explain import explain, other_bytes
@@ -148,7 +148,8 @@ class _InColumns:
             )
             like = found[0].replace(label=None, box=None, id=None, **({} if shapes is None else {"shape": None}))
             like = like if extras is None else like.replace(extra={})
-            columns = Columns([a.label or "" for a in found], boxes, ids, like, shapes, extras)
+            side_by_side = None if boxes is None else Boxes.of(boxes)
+            columns = Columns([a.label or "" for a in found], side_by_side, ids, like, shapes, extras)
             yield record.replace(annotations=columns.as_annotations())
 
 

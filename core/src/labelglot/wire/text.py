@@ -54,7 +54,7 @@ def spell_lines(rows: Sequence[Sequence[float]]) -> list[str]:
     return spelled[2:-2].replace(",", " ").split("] [") if rows else []
 
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=list).encode
 
 
 def lines(data: bytes) -> Iterator[tuple[int, str]]:

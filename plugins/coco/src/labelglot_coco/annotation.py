@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
+from labelglot import native
 from labelglot.errors import LabelglotError
 from labelglot.formats.base import UNREAD
 from labelglot.geometry import decode_string, encode_string, mask_area, ring_area
@@ -336,6 +337,29 @@ def encode_columns(found: Columns, image_id: int | str | None, ids: Mapping[str,
         width, height = span(x, right), span(y, bottom)
         made.append(Written(number, image_id, category, (x, y, width, height), abs(width * height), ()))
     return made
+
+
+def spell_columns(found: Columns, image_id: int | str | None, ids: Mapping[str, int]) -> bytes | None:
+    """The text of what :func:`encode_columns` makes, with commas between; ``None`` if that is not plain or not compiled."""
+    categories = list(map(ids.get, found.labels))
+    if found.boxes is None or found.ids is None or None in categories or type(image_id) is not int or type(found.ids[0]) is not int:
+        return None
+    like = found.like
+    boxes: Any
+    areas: Any
+    outlines: list[Any]
+    if like.shape is UNREAD and found.extras is not None and len(found.extras[0].get(OWNER, ())) == 3 and _MORE(like) == _NO_MORE:
+        kept = [bag[OWNER] for bag in found.extras]
+        boxes, areas, outlines = ([own[name] for own in kept] for name in ("bbox", "area", "segmentation"))
+    elif found.only_boxes and (measured := native.spans(found.boxes.numbers)) is not None:
+        (boxes, areas), outlines = measured, [b"[]"] * len(found)
+    else:
+        return None
+    pieces = (
+        b'{"id":', b',"image_id":%d,"category_id":' % image_id, b',"bbox":[', b'],"area":', b',"segmentation":', b',"iscrowd":0},'
+    )  # fmt: skip
+    text = native.fill(pieces, (list(found.ids), categories, boxes, areas, outlines), len(found))
+    return None if text is None else text[:-1]
 
 
 def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, compressed: bool) -> dict[str, Any]:

@@ -47,7 +47,16 @@ from labelglot.schema import Attribute
 from labelglot.wire import json
 from pydantic import Field
 
-from labelglot_coco.annotation import BOUND, OWNER, Classes, classes_of, encode, encode_columns, encode_plain
+from labelglot_coco.annotation import (
+    BOUND,
+    OWNER,
+    Classes,
+    classes_of,
+    encode,
+    encode_columns,
+    encode_plain,
+    spell_columns,
+)
 from labelglot_coco.decoder import Decoder
 from labelglot_coco.held import Listed, Listing, list_boxes, list_images, merged, take_apart
 from labelglot_coco.info import encode_head, read_info
@@ -352,8 +361,11 @@ class Coco(Format):
         image = json.dump(self._encode_image(sample, ids))
         yield Piece(f"{path}#images", image)
         if sample.annotations:
-            objects = self._encode_objects(sample, ids, context.options)
-            text = separator.join(map(json.dump, objects)) if context.options.indent else json.dump(objects)[1:-1]
+            columns = None if context.options.indent else as_columns(sample.annotations)
+            text = None if columns is None else spell_columns(columns, sample.id, ids)
+            if text is None:
+                objects = self._encode_objects(sample, ids, context.options)
+                text = separator.join(map(json.dump, objects)) if context.options.indent else json.dump(objects)[1:-1]
             yield Piece(f"{path}#annotations", text)
         present = [tag for tag in sample.tags if not tag.negative]
         if present:

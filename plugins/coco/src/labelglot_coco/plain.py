@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 from labelglot.formats.base import UNREAD
-from labelglot.plugin import Annotation, Box, Columns, Polygon
+from labelglot.plugin import Annotation, Boxes, Columns, Polygon
 
 from labelglot_coco.annotation import OWNER, UNSET, Number, span
 
@@ -84,7 +84,7 @@ class Plain(NamedTuple):
     """
 
     labels: Sequence[str | None]
-    boxes: Sequence[Box]
+    boxes: Boxes
     ids: Sequence[int | str | None]
     marks: bytes
     shapes: Sequence[Polygon | None] | None
@@ -135,7 +135,7 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     labels = [keys.get(item.category_id) for item in found]
-    boxes = [(x, y, x + w, y + h) for item in found for x, y, w, h in (item.bbox,)]
+    boxes = Boxes.of([(x, y, x + w, y + h) for item in found for x, y, w, h in (item.bbox,)])
     if outlines == "kept":
         return _keep(found, labels, boxes)
     shapes, marks = _read(found) if outlines == "read" else (None, bytearray(marks_of(found)))
@@ -199,7 +199,7 @@ def _read(found: Sequence[PlainFields]) -> tuple[list[Polygon | None], bytearray
     return shapes, marks
 
 
-def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Sequence[Box]) -> Plain:
+def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Boxes) -> Plain:
     """Objects with the texts of their polygons."""
     texts = [bytes(item.segmentation) for item in found]
     ids = [item.id for item in found]
@@ -277,7 +277,7 @@ def _are_rings(segmentation: Any) -> bool:
 class BoxColumns(NamedTuple):
     """Class, box and id of annotations, column by column: all that is wanted of them.
 
-    ``corners``: x, y, width, height of each, one after the other. ``marks``: of each. ``odd``: by their position in the
+    ``corners``: xmin, ymin, xmax, ymax of each, one after the other. ``marks``: of each. ``odd``: by their position in the
     document the text of those that need a closer look.
     """
 
@@ -295,18 +295,15 @@ class BoxColumns(NamedTuple):
 
     def plain(self, keys: Mapping[int | str, str]) -> Plain:
         """The objects, ``ODD`` where one needs a closer look."""
-        return Plain([keys.get(category) for category in self.categories], self._boxes(), self.ids, self.marks, None, None)
+        labels = [keys.get(category) for category in self.categories]
+        return Plain(labels, Boxes(self.corners), self.ids, self.marks, None, None)
 
     def columns(self, keys: Mapping[int | str, str]) -> Columns | None:
         """The objects in columns; ``None`` if they are not alike."""
         marks = self.marks
         if not marks or marks[0] == ODD or marks.count(marks[0]) < len(marks):
             return None
-        return Columns([keys[category] for category in self.categories], self._boxes(), self.ids, LIKE[marks[0]])
-
-    def _boxes(self) -> list[Box]:
-        numbers = iter(self.corners)
-        return [(x, y, x + w, y + h) for x, y, w, h in zip(numbers, numbers, numbers, numbers, strict=True)]
+        return Columns([keys[category] for category in self.categories], Boxes(self.corners), self.ids, LIKE[marks[0]])
 
 
 __all__ = [

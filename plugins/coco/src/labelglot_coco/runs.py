@@ -81,11 +81,12 @@ def columns(data: bytes, known: Collection[int | str], runs: Sequence[tuple[int,
         ids.extend([item.id for item in found])  # type: ignore[misc]
         categories.extend(named)  # type: ignore[arg-type]
         crowds.extend([1 if item.iscrowd else 0 for item in found])
-        corners.extend(boxes)
         seen = np.frombuffer(bytearray(marks_of(found)), np.uint8)
         table = np.frombuffer(boxes).reshape(-1, 4)
         sound = (table[:, 2:] > 0).all(axis=1) & (np.abs(table) < HUGE).all(axis=1)
         seen[~sound] = ODD
+        table[:, 2:] += table[:, :2]
+        corners.extend(boxes)
         if not classes.issuperset(named):
             seen[[category not in classes for category in named]] = ODD
         places = np.flatnonzero(seen == ODD).tolist()

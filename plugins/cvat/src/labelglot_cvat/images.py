@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
+from labelglot import native
 from labelglot.geometry import signed_area
 from labelglot.images import is_image
 from labelglot.plugin import (
@@ -19,6 +20,7 @@ from labelglot.plugin import (
     Annotation,
     AttributeSpec,
     Box,
+    Columns,
     Content,
     Dataset,
     Document,
@@ -255,11 +257,15 @@ class CvatImages(Document):
         rest = further(bag, IMAGE) if isinstance(bag, dict) else ""
         head = f'  <image id="{sample.id}" name={quote(sample.path)}{subset}{rest}{size}'
         annotations = sample.annotations or ()
-        quick = _write_plain(annotations, context.once(_names))
-        lines = quick or []
+        names = context.once(_names)
+        columns = as_columns(annotations)
+        objects = None if columns is None else _spell_columns(columns, names)
+        lines = _write_plain(annotations, names) if objects is None else []
         named = False
         labels = context.by_key
-        for position, a in enumerate(() if quick is not None else annotations):
+        closely = annotations if lines is None else ()
+        lines = lines or []
+        for position, a in enumerate(closely):
             try:
                 lines.append(_write(a, labels))
             except Misfit as error:
@@ -269,9 +275,9 @@ class CvatImages(Document):
                 yield from doubts(self.id, a.shape, lines[-1], position)
             named = named or bool(a.attributes)
         lines += [_write_tag(tag, context) for tag in sample.tags]
-        body = "".join(lines)
-        text = f"{head}>\n{body}  </image>\n" if body else f"{head}></image>\n"
-        yield Piece(DOCUMENT, text.encode("utf-8", "replace"))
+        body = (objects or b"") + "".join(lines).encode("utf-8", "replace")
+        start = head.encode("utf-8", "replace")
+        yield Piece(DOCUMENT, b"%b>\n%b  </image>\n" % (start, body) if body else start + b"></image>\n")
         if named or any(tag.attributes for tag in sample.tags):
             yield from undeclared([*annotations, *sample.tags], context)
 
@@ -398,6 +404,25 @@ def _said(name: str, source: str) -> str:
 def _names(context: WriteContext) -> Mapping[str, str]:
     """What an element says besides its geometry, by the key of its class."""
     return {"": _said("", "manual"), **{label.key: _said(label.name, "manual") for label in context.labels}}
+
+
+def _spell_columns(columns: Columns, names: Mapping[str, str]) -> bytes | None:
+    """The elements of objects that are all boxes, or all polygons, and nothing besides; ``None`` for others, or if that is not
+    compiled.
+    """
+    said = list(map(names.get, columns.labels))
+    boxes, shapes = columns.boxes, columns.shapes
+    if None in said or not columns.plain:
+        return None
+    if shapes is not None and boxes is None and type(shapes[0]) is Polygon:
+        rings = [shape.parts[0][0] for shape in shapes]  # type: ignore[union-attr]
+        outlined = (b"    <polygon ", b' occluded="0" points="', b'" z_order="0"/>\n')
+        return native.fill(outlined, (said, rings), len(said), b",", b";")
+    if boxes is not None and shapes is None:
+        edges = [boxes.numbers[edge::4] for edge in range(4)]
+        boxed = (b"    <box ", b' occluded="0" xtl="', b'" ytl="', b'" xbr="', b'" ybr="', b'" z_order="0"/>\n')
+        return native.fill(boxed, (said, *edges), len(said))
+    return None
 
 
 def _write_plain(annotations: Sequence[Annotation], names: Mapping[str, str]) -> list[str] | None:

@@ -70,7 +70,7 @@ ROTATION = Rotation(form="corners", decimals=9)
 
 NOT_FINITE = "a coordinate is not finite"
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=list).encode
 """Writes numbers as short as they read back exactly, and what is not finite as ``null``."""
 
 

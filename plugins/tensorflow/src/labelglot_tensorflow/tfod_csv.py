@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from labelglot import native
 from labelglot.images import SourceImage
 from labelglot.plugin import (
     Annotation,
     Box,
+    Boxes,
     Dataset,
     File,
     Group,
@@ -211,6 +213,12 @@ class TfodCsv(Table):
         start = f"{_cell(sample.path)},{width},{height},"
         labels, boxes = labels_and_boxes(sample.annotations)
         names = tables.names
+        if isinstance(boxes, Boxes):
+            cells = [names[label] for label in labels]
+            rows = native.fill((start.encode(), b",", b"\n"), (cells, boxes.numbers), len(cells), shorter=True)
+            if rows is not None:
+                yield Piece(tables.paths[sample.split], rows)
+                return
         lines = [f"{start}{names[label]},{corners}\n" for label, corners in zip(labels, spell_rows(boxes), strict=True)]
         yield Piece(tables.paths[sample.split], "".join(lines).encode())
 

@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 import msgspec
-from labelglot.plugin import PIXELS, Annotation, Columns, Convention, Polygon
+from labelglot.plugin import PIXELS, Annotation, Boxes, Columns, Convention, Polygon
 
 from labelglot_voc.annotation import DEFAULT_POSE, FLAGS, Contents, contents_of, is_plain
 
@@ -169,7 +169,7 @@ def _usual(text: str, start: int) -> tuple[Columns | None, int]:
         return None, start
     found = list(zip(edges, edges, edges, edges, strict=True))
     sound = False not in [-inf < x0 < x1 < inf and -inf < y0 < y1 < inf for x0, y0, x1, y1 in found]
-    return (Columns(names, found, None, like), end) if sound and all(names) else (None, start)  # type: ignore[arg-type]
+    return (Columns(names, Boxes.of(found), None, like), end) if sound and all(names) else (None, start)  # type: ignore[arg-type]
 
 
 def _numbers(texts: Sequence[bytes]) -> Sequence[float]:

@@ -10,9 +10,10 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
+from labelglot import native
 from labelglot.errors import LabelglotError
 from labelglot.geometry import from_center
-from labelglot.plugin import Annotation, Columns, Keypoints, Polygon, Report, RotatedBox
+from labelglot.plugin import Annotation, Boxes, Columns, Keypoints, Polygon, Report, RotatedBox
 
 OUTSIDE = 0.01
 """How far outside the image Ultralytics lets coordinates be, as fraction of the image."""
@@ -221,14 +222,24 @@ def boxes(data: bytes, rules: Rules, size: tuple[int, int] | None) -> Columns | 
     there twice; in pixels of an image of this ``size``, as fractions without one. ``None``: look closer.
     """
     names = rules.keys
-    if names is None or not rules.upright or data.translate(None, b"0123456789.- \n"):
+    if names is None or not rules.upright:
         return None
+    width, height = size or (1, 1)
     body = data[:-1] if data.endswith(b"\n") else data
+    scanned = native.scan(body + b"\n", 0, (b"", b" ", b" ", b" ", b" ", b"\n"), "iffff")
+    if scanned is not None:
+        end, (classes, centres) = scanned
+        corners = native.corners(centres, width, height, _LOW, _HIGH) if end > len(body) else None
+        keys = list(map(names.get, classes))
+        if corners is None or None in keys or len(set(body.split(b"\n"))) < len(keys):
+            return None
+        return Columns(keys, Boxes(corners))  # type: ignore[arg-type]
+    if body.translate(None, b"0123456789.- \n"):
+        return None
     try:
         rows = _rows.decode(b"[[" + body.replace(b" ", b",").replace(b"\n", b"],[") + b"]]")
     except msgspec.MsgspecError:
         return None
-    width, height = size or (1, 1)
     found = [
         ((cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height)
         for _, cx, cy, w, h in rows
@@ -237,7 +248,7 @@ def boxes(data: bytes, rules: Rules, size: tuple[int, int] | None) -> Columns | 
     labels = [names[row[0]] for row in rows if row[0] in names]
     if not len(found) == len(labels) == len(rows) == len(set(rows)):
         return None
-    return Columns(labels, found)
+    return Columns(labels, Boxes.of(found))
 
 
 _rows = msgspec.json.Decoder(list[tuple[int, float, float, float, float]])

@@ -1,0 +1,13 @@
+"""Builds the compiled module where there is a compiler for it; without one the package is empty, and nobody misses it."""
+
+import sys
+
+from setuptools import Extension, setup
+
+FLAGS = ["/std:c++17", "/O2"] if sys.platform == "win32" else ["-std=c++17", "-O2", "-ffp-contract=off"]
+
+setup(
+    ext_modules=[
+        Extension("labelglot_native.rows", ["src/labelglot_native/rows.pyx"], language="c++", extra_compile_args=FLAGS, optional=True)
+    ]
+)

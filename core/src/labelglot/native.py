@@ -1,0 +1,63 @@
+"""Rows of numbers, compiled: the few things that take most of the time of a large conversion and are nothing but arithmetic.
+
+Each function answers ``None`` where it is not compiled (``labelglot-native`` could not be built) or where something is out
+of the ordinary: then whoever asks does it in Python. So nothing is decided here, and nothing looks different with it: the
+suites compare both ways. ``LABELGLOT_PURE=1`` in the environment does without.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from array import array
+
+    Numbers = array[float]
+
+
+def _none(*_: Any, **__: Any) -> None:
+    return None
+
+
+if TYPE_CHECKING:
+    def fill(
+        pieces: tuple[bytes, ...], columns: tuple[list[Any] | Numbers, ...], rows: int, between: bytes = b",", after: bytes = b",",
+        shorter: bool = False,
+    ) -> bytes | None:
+        """The text of so many ``rows``: the first piece, an item of the first column, the second piece, and so on to the last
+        piece.
+
+        Items: floats from 1e-4 to 1e15 as :func:`repr` spells them, whole numbers, text, bytes, or several floats, with
+        ``between`` after each number at an even place and ``after`` behind the others. The last are a list of tuples or, where
+        there are as many in each row, an array. ``shorter``: whole floats without decimals.
+        """
+
+    def scan(text: bytes, start: int, pieces: tuple[bytes, ...], kinds: str) -> tuple[int, list[Any]] | None:
+        """The inverse of :func:`fill` for as many rows as there are from ``start`` on: where they end, and the columns.
+
+        ``kinds``: a letter for each value. ``i``: a whole number, ``s``: text without markup, ``f``: a number without
+        exponent; the last of all are one array, the others a list each.
+        """
+
+    def corners(centres: Numbers, width: float, height: float, low: float, high: float) -> Numbers | None:
+        """Corners of boxes from centre and size, times the size they are a fraction of; each number is from ``low`` to
+        ``high``.
+        """
+
+    def spans(boxes: Numbers) -> tuple[Numbers, Numbers] | None:
+        """Corner and size of boxes from their corners, without the noise of the subtraction: corner and size add up to the
+        other corner. And their areas.
+        """
+
+    def enclose(boxes: Numbers, rings: list[tuple[float, ...]], tolerance: float) -> list[bool] | None:
+        """For each box whether it is the extent of the ring beside it."""
+else:
+    try:
+        if os.environ.get("LABELGLOT_PURE"):
+            raise ImportError
+        from labelglot_native.rows import corners, enclose, fill, scan, spans
+    except ImportError:
+        corners = enclose = fill = scan = spans = _none
+
+__all__ = ["corners", "enclose", "fill", "scan", "spans"]

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
         ``high``.
         """
 
+    def edges(sizes: list[tuple[float, float, float, float]], limit: float) -> tuple[Numbers, list[bool]] | None:
+        """Corners of boxes from corner and size, and of each box whether it has a width and a height, and no number of it is
+        ``limit`` or more.
+        """
+
     def spans(boxes: Numbers) -> tuple[Numbers, Numbers] | None:
         """Corner and size of boxes from their corners, without the noise of the subtraction: corner and size add up to the
         other corner. And their areas.
@@ -56,8 +61,8 @@ else:
     try:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
-        from labelglot_native.rows import corners, enclose, fill, scan, spans
+        from labelglot_native.rows import corners, edges, enclose, fill, scan, spans
     except ImportError:
-        corners = enclose = fill = scan = spans = _none
+        corners = edges = enclose = fill = scan = spans = _none
 
-__all__ = ["corners", "enclose", "fill", "scan", "spans"]
+__all__ = ["corners", "edges", "enclose", "fill", "scan", "spans"]

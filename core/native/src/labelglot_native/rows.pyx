@@ -12,7 +12,7 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.math cimport fabs, floor
+from libc.math cimport copysign, fabs, floor
 from libc.string cimport memchr, memcmp, memcpy
 
 cdef extern from "<charconv>" namespace "std" nogil:
@@ -89,18 +89,40 @@ cdef class _Text:
     cdef int add_float(self, double value, bint whole) except -1:
         """False if the number is out of the ordinary. ``whole``: a whole number is written without decimals."""
         cdef double far = fabs(value)
+        cdef long long hundredths
         cdef char* start
         cdef char* end
         if not (far == 0 or SMALLEST <= far < LARGEST):
             return 0
         self.reserve(NUMBER)
         start = self.data + self.size
+        hundredths = <long long> (far * 100 + 0.5)
+        if far < 1e12 and <double> hundredths / 100 == far:
+            # Up to 15 digits there is one number for each text, so this is the shortest; most numbers are like that.
+            self._add_hundredths(hundredths, value, whole)
+            return 1
         end = to_chars(start, start + NUMBER - 2, value, fixed).ptr
         if not whole and memchr(start, c".", end - start) == NULL:
             end[0], end[1] = c".", c"0"
             end += 2
         self.size = end - self.data
         return 1
+
+    cdef void _add_hundredths(self, long long number, double value, bint whole) noexcept:
+        """There is room for it."""
+        cdef char* at = self.data + self.size
+        cdef int rest = <int> (number % 100)
+        if copysign(1, value) < 0:
+            at[0] = c"-"
+            at += 1
+        at = to_chars(at, at + NUMBER - 8, number // 100).ptr
+        if rest or not whole:
+            at[0], at[1] = c".", <char> (c"0" + rest // 10)
+            at += 2
+            if rest % 10:
+                at[0] = <char> (c"0" + rest % 10)
+                at += 1
+        self.size = at - self.data
 
     cdef int add_int(self, long long value) except -1:
         self.reserve(NUMBER)
@@ -309,6 +331,35 @@ def corners(array.array centres not None, double width, double height, double lo
         edges[i + 2] = (c[i] + c[i + 2] / 2) * width
         edges[i + 3] = (c[i + 1] + c[i + 3] / 2) * height
     return found
+
+
+cdef bint _take_four(object numbers, double* into) noexcept:
+    """Whether this is a tuple of four floats, which are then in ``into``."""
+    cdef Py_ssize_t i
+    cdef object number
+    if not PyTuple_CheckExact(numbers) or PyTuple_GET_SIZE(numbers) != 4:
+        return False
+    for i in range(4):
+        number = <object> PyTuple_GET_ITEM(numbers, i)
+        if not PyFloat_CheckExact(number):
+            return False
+        into[i] = PyFloat_AS_DOUBLE(number)
+    return True
+
+
+def edges(list sizes not None, double limit):
+    cdef Py_ssize_t i, number = PyList_GET_SIZE(sizes)
+    cdef array.array found = _doubles(4 * number)
+    cdef double* c = found.data.as_doubles
+    cdef list sound = []
+    for i in range(number):
+        if not _take_four(<object> PyList_GET_ITEM(sizes, i), c):
+            return None
+        sound.append(0 < c[2] < limit and 0 < c[3] < limit and fabs(c[0]) < limit and fabs(c[1]) < limit)
+        c[2] += c[0]
+        c[3] += c[1]
+        c += 4
+    return found, sound
 
 
 cdef double _span(double low, double high) noexcept nogil:

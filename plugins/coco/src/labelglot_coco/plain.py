@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from labelglot import native
 from labelglot.formats.base import UNREAD
 from labelglot.plugin import Annotation, Boxes, Columns, Polygon
 
@@ -135,11 +136,10 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     labels = [keys.get(item.category_id) for item in found]
-    boxes = Boxes.of([(x, y, x + w, y + h) for item in found for x, y, w, h in (item.bbox,)])
+    boxes, sound = _boxes(found)
     if outlines == "kept":
-        return _keep(found, labels, boxes)
+        return _keep(found, labels, boxes, sound)
     shapes, marks = _read(found) if outlines == "read" else (None, bytearray(marks_of(found)))
-    sound = _sound(found)
     if None in labels or False in sound:
         for place, label in enumerate(labels):
             if label is None or not sound[place]:
@@ -154,12 +154,14 @@ def decode_plain(text: bytes, keys: Mapping[int | str, str], outlines: Outlines,
     return Plain(labels, boxes, [item.id for item in found], bytes(marks), shapes, told)
 
 
-def _sound(found: Sequence[PlainFields]) -> list[bool]:
-    """Of each object whether its box has an extent and is no further away than boxes are."""
-    return [
-        0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE
-        for item in found for x, y, w, h in (item.bbox,)
-    ]  # fmt: skip
+def _boxes(found: Sequence[PlainFields]) -> tuple[Boxes, list[bool]]:
+    """The boxes, and of each whether it has an extent and is no further away than boxes are."""
+    sizes = [item.bbox for item in found]
+    measured = native.edges(sizes, HUGE)
+    if measured is not None:
+        return Boxes(measured[0]), measured[1]
+    sound = [0 < w < HUGE and 0 < h < HUGE and -HUGE < x < HUGE and -HUGE < y < HUGE for x, y, w, h in sizes]
+    return Boxes.of([(x, y, x + w, y + h) for x, y, w, h in sizes]), sound
 
 
 def _calm(found: Sequence[PlainFields]) -> bool:
@@ -199,11 +201,10 @@ def _read(found: Sequence[PlainFields]) -> tuple[list[Polygon | None], bytearray
     return shapes, marks
 
 
-def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Boxes) -> Plain:
+def _keep(found: Sequence[KeptFields], labels: Sequence[str | None], boxes: Boxes, sound: Sequence[bool]) -> Plain:
     """Objects with the texts of their polygons."""
     texts = [bytes(item.segmentation) for item in found]
     ids = [item.id for item in found]
-    sound = _sound(found)
     if (
         None not in labels and False not in sound and _calm(found)
         and ONE_RING.issuperset([text.translate(None, _NUMBERS) for text in texts])

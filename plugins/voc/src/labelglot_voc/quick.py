@@ -11,9 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
+from operator import lt
 from typing import Any, NamedTuple
 
 import msgspec
+from labelglot import native
 from labelglot.plugin import PIXELS, Annotation, Boxes, Columns, Convention, Polygon
 
 from labelglot_voc.annotation import DEFAULT_POSE, FLAGS, Contents, contents_of, is_plain
@@ -64,15 +66,16 @@ def read(data: bytes, boxes: Convention) -> Read | None:
         return None
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+        data = text.encode()
     begin = _BEGIN.match(text)
     if begin is None:
         return None
-    found = _read_usual(text, begin.end()) if boxes is PIXELS else None
+    found = _read_usual(text, data, begin.end()) if boxes is PIXELS else None
     return _read_closely(text, begin.end(), boxes) if found is None else found
 
 
-def _read_usual(text: str, start: int) -> Read | None:
-    """A file as tools write them: some facts, then objects that are spelled alike."""
+def _read_usual(text: str, data: bytes, start: int) -> Read | None:
+    """A file as tools write them: some facts, then objects that are spelled alike. ``data``: the same, encoded."""
     objects = text.find("<object>", start)
     name = text.find("<filename>", start, objects)
     after = text.find("</filename>", name, objects)
@@ -84,7 +87,7 @@ def _read_usual(text: str, start: int) -> Read | None:
     contents = _facts(text[start:name], further)
     if contents is None:
         return None
-    columns, end = _usual(text, after + len("</filename>") + len(further))
+    columns, end = _usual(text, data, after + len("</filename>") + len(further))
     if columns is None or not _END.fullmatch(text, end):
         return None
     filename = text[name + len("<filename>") : after]
@@ -139,20 +142,33 @@ def _read_closely(text: str, at: int, boxes: Convention) -> Read | None:
     return None if wrong else Read(contents, tuple(objects))
 
 
-def _usual(text: str, start: int) -> tuple[Columns | None, int]:
-    """The objects from ``start`` on if they are spelled alike but for their names and corners, and where they end.
-
-    What stands between the values of the first object is looked for in all of them, each piece marked with a character of
-    its own, which occurs nowhere else; so the marks tell whether all values are where they should be.
-    """
+def _usual(text: str, data: bytes, start: int) -> tuple[Columns | None, int]:
+    """The objects from ``start`` on if they are spelled alike but for their names and corners, and where they end."""
     first = _USUAL.match(text, start)
     like = None if first is None else _like(first[2])
     if first is None or like is None:
         return None, start
-    ends = [start, first.end(1), *map(first.end, (3, 4, 5, 6))]
-    starts = [first.start(1), *map(first.start, (3, 4, 5, 6)), first.end()]
-    before, *between, after = (text[a:b].encode() for a, b in zip(ends, starts, strict=True))
-    tail = text[ends[-1] : starts[-1]]
+    (a, b), (c, d), (e, f), (g, h), (i, j) = first.span(1), first.span(3), first.span(4), first.span(5), first.span(6)
+    if text.isascii():
+        pieces = (data[start:a], data[b:c], data[d:e], data[f:g], data[h:i], data[j : first.end()])
+        scanned = native.scan(data, start, pieces, "sffff")
+        if scanned is not None:
+            end, (names, corners) = scanned
+            upright = all(map(lt, corners[::4], corners[2::4])) and all(map(lt, corners[1::4], corners[3::4]))
+            names = list(map(str.strip, names))
+            return (Columns(names, Boxes(corners), None, like), end) if upright and all(names) else (None, start)
+    before, *between, after = (text[m:n].encode() for m, n in ((start, a), (b, c), (d, e), (f, g), (h, i), (j, first.end())))
+    return _by_marks(text, start, (before, between, after), like)
+
+
+def _by_marks(
+    text: str, start: int, pieces: tuple[bytes, Sequence[bytes], bytes], like: Annotation
+) -> tuple[Columns | None, int]:
+    """The same in Python. The ``pieces`` between the values of the first object are looked for in all of them, each marked
+    with a character of its own, which occurs nowhere else; so the marks tell whether all values are where they should be.
+    """
+    before, between, after = pieces
+    tail = after.decode()
     end = text.rfind(tail) + len(tail)
     block = text[start:end].encode()[len(before) : -len(after)].replace(after + before, b"\5")
     for mark, piece in zip(_MARKED, between, strict=True):

@@ -51,6 +51,9 @@ class FolderSource(Source):
             with entries:
                 for entry in entries:
                     path = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.is_file(follow_symlinks=False):
+                        yield path
+                        continue
                     if entry.is_symlink() and not (os.path.realpath(entry.path) + "/").startswith(real + "/"):
                         continue
                     if entry.is_dir(follow_symlinks=False):

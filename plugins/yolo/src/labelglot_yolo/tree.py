@@ -92,17 +92,29 @@ class Tree:
             places += [beside(_swap(image, 0)), *(beside(f"/{image}".replace(f"/{a}/", f"/{b}/")[1:]) for a, b in _OTHER_FOLDERS)]
         return next((place for place in places if place in self.known), None), self.labels_beside
 
+    def usual_labels(self, images: Sequence[str]) -> Iterator[str]:
+        """Where the label files of image files should be."""
+        labels: dict[str, str] = {}
+        for image in images:
+            folder, _, name = image.rpartition("/")
+            place = labels.get(folder)
+            if place is None:
+                place = labels[folder] = under(folder if self.labels_beside else _mirrored_folder(folder), "")
+            yield f"{place}{name.rpartition('.')[0] or name}.txt"
+
     def orphans(self, folder: str, claimed: set[str]) -> Iterator[tuple[str, str]]:
         """Label files of a folder's images that are not there: (label file, path of the image without suffix)."""
         root = mirrored(folder + "/")[:-1]
         for label in self.below(root):
-            if label.endswith(".txt") and label not in claimed and self.holds_labels(label, beside=root == folder):
+            if label not in claimed and label.endswith(".txt") and self.holds_labels(label, beside=root == folder):
                 yield label, _below(label, root)[:-4]
         if root == folder:
             return
         for label in self.below(folder):
+            if not label.endswith(".txt") or label in claimed:
+                continue
             inner = _below(label, folder).split("/")
-            if label.endswith(".txt") and label not in claimed and LABELS in inner[:-1]:
+            if LABELS in inner[:-1]:
                 inner[inner.index(LABELS)] = IMAGES
                 if mirrored(under(folder, "/".join(inner))) == label:
                     yield label, "/".join(inner)[:-4]
@@ -244,6 +256,7 @@ class Gatherer:
         self.tree, self.source, self.report, self.format, self.base = tree, source, report, format, base
         self.found: dict[str, Pair] = {}
         self._claimed: set[str] = set()
+        self._gathered: set[str] = set()
 
     def add(self, key: str | None, values: Sequence[str], bases: Sequence[str], split: str | None) -> bool:
         """The images that the values of a key of ``data.yaml`` mean; false if none of them leads anywhere."""
@@ -270,10 +283,11 @@ class Gatherer:
     def add_folders(self, folders: Sequence[str], split: str | None) -> None:
         """The images in some folders, named by their path below what the folders have in common."""
         common = posixpath.commonpath(folders) if len(folders) > 1 and all(folders) else folders[0] if folders else ""
+        if split is None and self._gathered.issuperset(folders):
+            return  # a split stands in for another one, and nothing new can be said of its images
+        self._gathered.update(folders)
         for folder in folders:
-            for path in self.tree.below(folder):
-                if is_image(path):
-                    self.add_image(path, _below(path, common), split)
+            self.add_images([path for path in self.tree.below(folder) if is_image(path)], common, split)
         for folder in folders:
             inner = _below(folder, common) if folder != common else ""
             for label, name in self.tree.orphans(folder, self._claimed):
@@ -290,6 +304,20 @@ class Gatherer:
                     self.put(name, self.identity(name, key), Pair(None, None), split)
             else:
                 self.add_image(image, self.identity(image, key), split)
+
+    def add_images(self, images: Sequence[str], common: str, split: str | None) -> None:
+        """:meth:`add_image` for image files named by their path below ``common``: most have a label file of their own, where
+        it should be.
+        """
+        start = len(common) + 1 if common else 0
+        splits = () if split is None else (split,)
+        known, claimed, found = self.tree.known, self._claimed, self.found
+        for image, label in zip(images, self.tree.usual_labels(images), strict=True):
+            if label in known and label not in claimed and image not in found:
+                claimed.add(label)
+                found[image] = Pair(label, image, splits, image[start:])
+            else:
+                self.add_image(image, image[start:], split)
 
     def add_image(self, image: str, path: str, split: str | None) -> None:
         """An image, or a place where one should be, with its label file if there is one."""

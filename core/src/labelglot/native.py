@@ -57,12 +57,20 @@ if TYPE_CHECKING:
 
     def enclose(boxes: Numbers, rings: list[tuple[float, ...]], tolerance: float) -> list[bool] | None:
         """For each box whether it is the extent of the ring beside it."""
+    def read(path: str, limit: int) -> bytes | None:
+        """The first ``limit`` bytes of a file, 64 KB at the most; also ``None`` for a link or what cannot be read."""
+
+    def stamps(root: str, paths: tuple[str, ...]) -> list[str] | None:
+        """Length and time of change (in nanoseconds) of files below a folder; ``None`` also if one cannot be looked at."""
+
+    def jpeg(head: bytes) -> tuple[int, int] | None:
+        """Width and height of a JPEG without EXIF, as its first bytes tell."""
 else:
     try:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
-        from labelglot_native.rows import corners, edges, enclose, fill, scan, spans
+        from labelglot_native.rows import corners, edges, enclose, fill, jpeg, read, scan, spans, stamps
     except ImportError:
-        corners = edges = enclose = fill = scan = spans = _none
+        corners = edges = enclose = fill = jpeg = read = scan = spans = stamps = _none
 
-__all__ = ["corners", "edges", "enclose", "fill", "scan", "spans"]
+__all__ = ["corners", "edges", "enclose", "fill", "jpeg", "read", "scan", "spans", "stamps"]

@@ -59,6 +59,8 @@ class _Handle:
 class SourceImage(_Handle):
     """An image file of a source."""
 
+    _known: ImageInfo | None = None
+
     def __init__(self, source: Source, path: str) -> None:
         self.source, self.path = source, path
 
@@ -69,8 +71,7 @@ class SourceImage(_Handle):
     def open(self) -> BinaryIO:
         return self.source.open(self.path)
 
-    @cached_property
-    def _info(self) -> ImageInfo:
+    def _look(self) -> ImageInfo:
         for head in (SHORT_HEAD, HEAD):
             found = probe_head(self.source.read(self.path, head))
             if found is not None:
@@ -79,10 +80,13 @@ class SourceImage(_Handle):
             return probe(stream)
 
     def info(self) -> ImageInfo:
-        try:
-            return self._info
-        except LabelglotError as error:
-            raise LabelglotError(error.message, f"{self.source.where}/{self.path}") from error
+        found = self._known
+        if found is None:
+            try:
+                found = self._known = self._look()
+            except LabelglotError as error:
+                raise LabelglotError(error.message, f"{self.source.where}/{self.path}") from error
+        return found
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SourceImage) and (self.source.where, self.path) == (other.source.where, other.path)

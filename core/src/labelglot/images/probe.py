@@ -6,6 +6,7 @@ import io
 import struct
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from labelglot import native
 from labelglot.errors import LabelglotError, UnsafeInput
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def probe_head(data: bytes) -> ImageInfo | None:
     """
     try:
         if data[:2] == b"\xff\xd8":
-            return _jpeg(data)
+            size = native.jpeg(data)
+            return _jpeg(data) if size is None or 0 in size else _info(*size, 1, "image/jpeg")
         if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
             width, height = struct.unpack_from(">II", data, 16)
             return _info(width, height, 1, "image/png")

@@ -13,6 +13,7 @@ from labelglot.projection.alike import follow
 from labelglot.schema.columns import Boxes, Columns
 
 _DROPPED: tuple[object, ...] = (None, {}, ())
+_COLUMNS = frozenset(("box", "id", "shape", "extra"))
 
 
 class Make(NamedTuple):
@@ -53,16 +54,17 @@ def changed(columns: Columns, changes: Mapping[str, Any], names: Mapping[str, st
     """The objects after the same changes to each, and with classes of other ``names``; ``None`` if a column would change
     otherwise than by being dropped.
     """
+    gone = changes.keys() & _COLUMNS
     if not changes:
         like, boxes, ids, shapes, extras = columns.like, columns.boxes, columns.ids, columns.shapes, columns.extras
-    elif "label" in changes or any(changes.get(name) not in _DROPPED for name in ("box", "id", "shape", "extra")):
+    elif "label" in changes or any(changes[name] not in _DROPPED for name in gone):
         return None
     else:
         like = replace(columns.like, **changes)
-        boxes = None if "box" in changes else columns.boxes
-        ids = None if "id" in changes else columns.ids
-        shapes = None if "shape" in changes else columns.shapes
-        extras = None if "extra" in changes else columns.extras
+        boxes = None if "box" in gone else columns.boxes
+        ids = None if "id" in gone else columns.ids
+        shapes = None if "shape" in gone else columns.shapes
+        extras = None if "extra" in gone else columns.extras
     labels = [names.get(label, label) for label in columns.labels] if names else columns.labels
     return Columns(labels, boxes, ids, like, shapes, extras)
 

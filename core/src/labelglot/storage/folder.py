@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from labelglot import native
 from labelglot.errors import UnsafePath
 from labelglot.storage.paths import safe_join, safe_relative, safe_text
 from labelglot.storage.source import Kind, Source
@@ -113,7 +114,8 @@ class FolderSource(Source):
         if self.focus is not None:
             return super().fingerprint_tokens(files)
         # None of them leads out of the folder: the walk left those out.
-        return [_token(os.stat(f"{self._root_text}/{path}")) for path in files]  # noqa: PTH116
+        tokens = native.stamps(self._root_text, tuple(files))
+        return tokens or [_token(os.stat(f"{self._root_text}/{path}")) for path in files]  # noqa: PTH116
 
 
 def _token(stat: os.stat_result) -> str:
@@ -129,6 +131,9 @@ _NO_LINK = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC",
 
 def _read_small(place: str, limit: int) -> bytes:
     """The first ``limit`` bytes of a file. Raises OSError, also for a link."""
+    data = native.read(place, limit)
+    if data is not None:
+        return data
     if not _KNOWS_LINKS and os.path.islink(place):  # noqa: PTH114
         raise OSError(f"{place} is a link")
     handle = os.open(place, _NO_LINK)

@@ -341,8 +341,8 @@ def encode_columns(found: Columns, image_id: int | str | None, ids: Mapping[str,
 
 def spell_columns(found: Columns, image_id: int | str | None, ids: Mapping[str, int]) -> bytes | None:
     """The text of what :func:`encode_columns` makes, with commas between; ``None`` if that is not plain or not compiled."""
-    categories = list(map(ids.get, found.labels))
-    if found.boxes is None or found.ids is None or None in categories or type(image_id) is not int or type(found.ids[0]) is not int:
+    categories, boxed, numbers = list(map(ids.get, found.labels)), found.boxes, found.ids
+    if boxed is None or numbers is None or None in categories or type(image_id) is not int or type(numbers[0]) is not int:
         return None
     like = found.like
     boxes: Any
@@ -351,14 +351,14 @@ def spell_columns(found: Columns, image_id: int | str | None, ids: Mapping[str, 
     if like.shape is UNREAD and found.extras is not None and len(found.extras[0].get(OWNER, ())) == 3 and _MORE(like) == _NO_MORE:
         kept = [bag[OWNER] for bag in found.extras]
         boxes, areas, outlines = ([own[name] for own in kept] for name in ("bbox", "area", "segmentation"))
-    elif found.only_boxes and (measured := native.spans(found.boxes.numbers)) is not None:
-        (boxes, areas), outlines = measured, [b"[]"] * len(found)
+    elif found.only_boxes and (measured := native.spans(boxed.numbers)) is not None:
+        (boxes, areas), outlines = measured, [b"[]"] * len(categories)
     else:
         return None
     pieces = (
         b'{"id":', b',"image_id":%d,"category_id":' % image_id, b',"bbox":[', b'],"area":', b',"segmentation":', b',"iscrowd":0},'
     )  # fmt: skip
-    text = native.fill(pieces, (list(found.ids), categories, boxes, areas, outlines), len(found))
+    text = native.fill(pieces, (list(numbers), categories, boxes, areas, outlines), len(categories))
     return None if text is None else text[:-1]
 
 

@@ -16,6 +16,7 @@ from labelglot.errors import LabelglotError
 from labelglot.plugin import (
     ANY_VALUE,
     Annotation,
+    Columns,
     Dataset,
     File,
     Format,
@@ -356,18 +357,18 @@ class Coco(Format):
 
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece]:
         path = self.document_path(sample.split, context)
-        separator = b",\n" if context.options.indent else b","
+        indent = context.options.indent
         ids = context.once(category_ids)
         image = json.dump(self._encode_image(sample, ids))
         yield Piece(f"{path}#images", image)
-        if sample.annotations:
-            columns = None if context.options.indent else as_columns(sample.annotations)
-            text = None if columns is None else spell_columns(columns, sample.id, ids)
+        annotations, separator = sample.annotations, b",\n" if indent else b","
+        if annotations:
+            text = spell_columns(annotations, sample.id, ids) if isinstance(annotations, Columns) and not indent else None
             if text is None:
                 objects = self._encode_objects(sample, ids, context.options)
-                text = separator.join(map(json.dump, objects)) if context.options.indent else json.dump(objects)[1:-1]
+                text = separator.join(map(json.dump, objects)) if indent else json.dump(objects)[1:-1]
             yield Piece(f"{path}#annotations", text)
-        present = [tag for tag in sample.tags if not tag.negative]
+        present = [tag for tag in sample.tags if not tag.negative] if sample.tags else ()
         if present:
             labels = self.document_path(sample.split, context, "labels")
             tags = [_encode_tag(tag, sample, ids, number, ordinal) for number, tag in enumerate(present)]
@@ -534,7 +535,9 @@ def encode_image(sample: Sample, owner: str) -> dict[str, Any]:
         record["width"], record["height"] = extra["size"]
     if sample.uri is not None:
         record["uri"] = sample.uri
-    return {**record, **{k: v for k, v in extra.items() if k not in record and k != "size"}}
+    if extra:
+        record.update({k: v for k, v in extra.items() if k not in record and k != "size"})
+    return record
 
 
 def _encode_tag(tag: Tag, sample: Sample, ids: Mapping[str, int], number: int, ordinal: int) -> dict[str, Any]:

@@ -8,6 +8,9 @@ FLAGS = ["/std:c++17", "/O2"] if sys.platform == "win32" else ["-std=c++17", "-O
 
 setup(
     ext_modules=[
-        Extension("labelglot_native.rows", ["src/labelglot_native/rows.pyx"], language="c++", extra_compile_args=FLAGS, optional=True)
+        Extension(
+            f"labelglot_native.{name}", [f"src/labelglot_native/{name}.pyx"], language="c++", extra_compile_args=FLAGS, optional=True
+        )
+        for name in ("objects", "rows")
     ]
 )

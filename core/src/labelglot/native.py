@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Numbers = array[float]
 
 
+MISSING, NUMBER, EMPTY, NESTED, OBJECT, OTHER = range(6)
+
+
 def _none(*_: Any, **__: Any) -> None:
     return None
 
@@ -63,14 +66,26 @@ if TYPE_CHECKING:
     def stamps(root: str, paths: tuple[str, ...]) -> list[str] | None:
         """Length and time of change (in nanoseconds) of files below a folder; ``None`` also if one cannot be looked at."""
 
+    def index(
+        data: bytes, start: int, stop: int, numbers: tuple[bytes, ...], required: int, expected: int, box: bytes,
+        others: tuple[bytes, ...],
+    ) -> tuple[array[int], array[int], list[array[int]], array[float], list[bytes], bool] | None:  # fmt: skip
+        """Of the encoded JSON objects from ``start`` to ``stop``, with commas between them: where each begins and ends; the
+        whole numbers in the fields ``numbers``, 0 where one is not there; the four numbers of the field ``box``; of each of the
+        ``others`` what it is (one of ``MISSING, NUMBER, EMPTY, NESTED, OBJECT, OTHER``, where empty and nested are an array,
+        of arrays); and whether all of them have a box and the first ``expected`` numbers, and no field besides. The first
+        ``required`` numbers are in all of them.
+        """
+
     def jpeg(head: bytes) -> tuple[int, int] | None:
         """Width and height of a JPEG without EXIF, as its first bytes tell."""
 else:
     try:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
+        from labelglot_native.objects import index
         from labelglot_native.rows import corners, edges, enclose, fill, jpeg, read, scan, spans, stamps
     except ImportError:
-        corners = edges = enclose = fill = jpeg = read = scan = spans = stamps = _none
+        corners = edges = enclose = fill = index = jpeg = read = scan = spans = stamps = _none
 
-__all__ = ["corners", "edges", "enclose", "fill", "jpeg", "read", "scan", "spans", "stamps"]
+__all__ = ["corners", "edges", "enclose", "fill", "index", "jpeg", "read", "scan", "spans", "stamps"]

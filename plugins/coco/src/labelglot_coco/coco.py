@@ -59,7 +59,7 @@ from labelglot_coco.annotation import (
     spell_columns,
 )
 from labelglot_coco.decoder import Decoder
-from labelglot_coco.held import Listed, Listing, list_boxes, list_images, merged, take_apart
+from labelglot_coco.held import Listed, Listing, list_images, list_large, merged, take_apart
 from labelglot_coco.info import encode_head, read_info
 from labelglot_coco.layout import Kind, documents, heads, image_folders, in_fractions, kind_of
 from labelglot_coco.records import Opened, Record
@@ -253,10 +253,11 @@ class Coco(Format):
         def classes(fields: Mapping[str, msgspec.Raw]) -> Classes:
             return classes_of(self._labels(fields.get("categories"), path, Report()))
 
-        boxed = list_boxes(data, path, split, classes, number, context) if only_boxes else None
-        if boxed is not None:
-            labels = self._labels(boxed.fields.get("categories"), path, context.report)
-            return boxed.fields, labels, boxed.listing, boxed.opened
+        large = list_large(data, path, split, classes, number, context, only_boxes)
+        if large is not None:
+            labels = self._labels(large.fields.get("categories"), path, context.report)
+            context.report.merge(large.report)
+            return large.fields, labels, large.listing, large.opened
         parts = take_apart(data, path)
         if parts.images is None and parts.annotations is None:
             raise LabelglotError("it has neither images nor annotations", path)

@@ -16,6 +16,7 @@ from labelglot_coco.annotation import Misfit, decode
 from labelglot_coco.layout import image_folders
 from labelglot_coco.plain import BoxColumns, Outlines, Plain, decode_plain
 from labelglot_coco.records import Image, Opened, Part, PlainImage, Record, image_size_of, plain_images
+from labelglot_coco.runs import Texts
 
 _IMAGE = ("id", "file_name", "width", "height", "uri")
 
@@ -97,7 +98,7 @@ class Decoder:
         texts: list[bytes] = []
         size = 0
         for record in records:
-            mine = [b"" if isinstance(part.annotations, BoxColumns) else b",".join(part.annotations) for part in record.parts]
+            mine = [_text(part.annotations) for part in record.parts]
             batch.append(record)
             texts += mine
             size += sum(map(len, mine))
@@ -190,7 +191,7 @@ class Decoder:
         if not document.repeated and all(plain):
             annotations += plain  # type: ignore[arg-type]
             return
-        raws: Sequence[msgspec.Raw | bytes]
+        raws: Sequence[msgspec.Raw | bytes] | Texts
         if isinstance(part.annotations, BoxColumns):
             raws = [part.annotations.odd.get(position, b"") for position in part.places]
         else:
@@ -224,6 +225,13 @@ class Decoder:
             found = next((path for f in own if (path := under(f, name)) in images), None)
             return None if found is None else SourceImage(self.context.source, found)
         return self.context.place(name, document.path.rpartition("/")[0], folders).image
+
+
+def _text(annotations: tuple[msgspec.Raw, ...] | Texts | BoxColumns) -> bytes:
+    """Encoded annotations with commas between."""
+    if isinstance(annotations, Texts):
+        return annotations.joined()
+    return b"" if isinstance(annotations, BoxColumns) else b",".join(annotations)
 
 
 def _plain_images(records: Sequence[Record]) -> Sequence[PlainImage | None]:

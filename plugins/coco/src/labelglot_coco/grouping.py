@@ -195,7 +195,7 @@ class Columns(NamedTuple):
     """Image, id, category and crowd flag of annotations; the last two are only there if all of them are ``plain``.
 
     ``corners``, ``marks``, ``odd``: see :class:`~labelglot_coco.annotation.BoxColumns`, the last by position here; where nothing
-    else is wanted of them.
+    else is wanted of them. ``begins``, ``ends``: where in the document the text of each is, where that is to be read later.
     """
 
     images: array[int]
@@ -206,6 +206,8 @@ class Columns(NamedTuple):
     corners: array[float] = array("d")
     marks: bytes = b""
     odd: Mapping[int, bytes] = {}
+    begins: array[int] = array("q")
+    ends: array[int] = array("q")
 
 
 def _columns(data: bytes, annotations: Sequence[msgspec.Raw], places: range) -> Columns:

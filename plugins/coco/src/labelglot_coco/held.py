@@ -39,7 +39,7 @@ from labelglot_coco.records import (
     renumbered,
     unsafe,
 )
-from labelglot_coco.runs import HOLE, columns, cut
+from labelglot_coco.runs import HOLE, Texts, cut, look
 
 
 class Document(NamedTuple):
@@ -95,7 +95,7 @@ class Listing:
     paths: Sequence[str]
     ids: Sequence[int | str]
     sizes: Sequence[tuple[int, int] | None]
-    annotations: Sequence[msgspec.Raw] | BoxColumns
+    annotations: Sequence[msgspec.Raw] | Texts | BoxColumns
     order: array[int]
     starts: array[int]
     highest: Sequence[int]
@@ -105,7 +105,11 @@ class Listing:
         start, stop = self.starts[place], self.starts[place + 1]
         mine = self.order[start:stop]
         listed = self.annotations
-        annotations = listed.part(start, stop) if isinstance(listed, BoxColumns) else tuple([listed[i] for i in mine])
+        annotations: tuple[msgspec.Raw, ...] | Texts | BoxColumns
+        if isinstance(listed, BoxColumns):
+            annotations = listed.part(start, stop)
+        else:
+            annotations = listed.part(mine) if isinstance(listed, Texts) else tuple([listed[i] for i in mine])
         return Record(self.images[place], self.names[place], self.paths[place], (Part(self.document, annotations, mine),))
 
     def keys(self) -> list[str]:
@@ -170,20 +174,23 @@ def list_images(
     )  # fmt: skip
 
 
-class Boxed(NamedTuple):
-    """A document of whose objects only class, box and id are known."""
+class Large(NamedTuple):
+    """A large document of whose annotations is known where they are, or class, box and id if nothing else is wanted.
+    ``report``: what is wrong with its images.
+    """
 
     fields: dict[str, msgspec.Raw]
     listing: Listing
     opened: Opened
+    report: Report
 
 
-def list_boxes(
+def list_large(
     data: bytes, path: str, split: str | None, classes_of: Callable[[Mapping[str, msgspec.Raw]], Classes], number: int,
-    context: ReadContext,
-) -> Boxed | None:  # fmt: skip
-    """:func:`list_images` of a large document where nothing but class, box and id is wanted of objects, and nothing is kept
-    of its text; ``None`` if some of them need a closer look. ``classes_of``: the classes of its fields.
+    context: ReadContext, only_boxes: bool,
+) -> Large | None:  # fmt: skip
+    """:func:`list_images` of a large document; ``None`` if something in it needs a closer look. ``classes_of``: the classes of
+    its fields. ``only_boxes``: nothing but class, box and id is wanted of objects, and nothing is kept of its text.
     """
     data = json.unmark(data)
     apart = cut(data)
@@ -201,18 +208,28 @@ def list_boxes(
     pieces = max(1, min(context.processes, len(apart.runs)))
     shares = [apart.runs[i * len(apart.runs) // pieces : (i + 1) * len(apart.runs) // pieces] for i in range(pieces)]
     try:
-        found = group(context.spread(partial(columns, data, classes.keys), shares, images.look), images.ids)
+        seen = context.spread(partial(look, data, classes.keys, only_boxes), shares, images.look)
     except BROKEN:
         return None
-    if found is None or found.boxes is None:
+    whole = [each for each in seen if each is not None]
+    found = group(whole, images.ids) if len(whole) == len(seen) else None
+    if found is None or (only_boxes and found.boxes is None):
         return None
+    annotations: Texts | BoxColumns
+    if found.boxes is None:
+        begins, ends = array("q"), array("q")
+        for each in whole:
+            begins += each.begins
+            ends += each.ends
+        annotations = Texts(data, begins, ends, range(len(begins)))
+    else:
+        annotations = found.boxes
     listing = Listing(
-        number, split, images.apart(), images.names, images.paths(), images.ids, images.sizes, found.boxes, found.order,
+        number, split, images.apart(), images.names, images.paths(), images.ids, images.sizes, annotations, found.order,
         found.starts, found.highest,
     )  # fmt: skip
-    context.report.merge(quiet)
     opened = Opened(path, split, classes, True, frozenset(), found.numbered, len(images.names), found.categories)
-    return Boxed({name: raw.copy() for name, raw in rest.fields.items()}, listing, opened)
+    return Large({name: raw.copy() for name, raw in rest.fields.items()}, listing, opened, quiet)
 
 
 class _Images:
@@ -341,4 +358,4 @@ def _both(a: IndexEntry, b: IndexEntry) -> IndexEntry:
     return a._replace(annotations=number, highest_id=max(a.highest_id, b.highest_id))
 
 
-__all__ = ["Document", "Listed", "Listing", "list_boxes", "list_images", "merged", "take_apart"]
+__all__ = ["Document", "Listed", "Listing", "list_images", "list_large", "merged", "take_apart"]

@@ -15,6 +15,7 @@ from labelglot.storage import clean_foreign, safe_relative
 
 from labelglot_coco.annotation import Classes
 from labelglot_coco.plain import BoxColumns
+from labelglot_coco.runs import Texts
 
 
 class Image(msgspec.Struct, gc=False):
@@ -81,7 +82,7 @@ class Part(NamedTuple):
     """
 
     document: int
-    annotations: tuple[msgspec.Raw, ...] | BoxColumns
+    annotations: tuple[msgspec.Raw, ...] | Texts | BoxColumns
     places: array[int]
 
 

@@ -1,4 +1,4 @@
-"""A large document of which only boxes are wanted: its annotations in runs of text, cut by guess and proven by decoding.
+"""A large document: its annotations in runs of text, cut by guess and proven by decoding.
 
 If the text between two guessed places is the inside of a list of annotations, and the document with :data:`HOLE` in the place
 of all of them is one whose list of annotations holds just that, then both together are what the document says: JSON can be
@@ -11,12 +11,13 @@ import re
 from array import array
 from collections.abc import Collection, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+from labelglot import native
 
 from labelglot_coco.grouping import Columns
-from labelglot_coco.plain import HUGE, ODD, BoxedFields, marks_of
+from labelglot_coco.plain import BARE, HUGE, ODD, OUTLINED, BoxedFields, marks_of
 
 LARGE = 16 << 20
 """Bytes of a document from which on this pays."""
@@ -59,6 +60,75 @@ def cut(data: bytes) -> Cut | None:
     return Cut(rest, [*runs, (place, stop)])
 
 
+class Texts(Sequence[bytes]):
+    """Encoded annotations of a document: those at some ``places``. ``begins``, ``ends``: where in it the text of each is.
+
+    A pickled one holds its texts alone.
+    """
+
+    __slots__ = ("begins", "data", "ends", "places")
+
+    def __init__(self, data: bytes, begins: Sequence[int], ends: Sequence[int], places: Sequence[int]) -> None:
+        self.data, self.begins, self.ends, self.places = data, begins, ends, places
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, (tuple(self),)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return Texts(self.data, self.begins, self.ends, self.places[place])
+        at = self.places[place]
+        return self.data[self.begins[at] : self.ends[at]]
+
+    def part(self, places: Sequence[int]) -> Texts:
+        """Those at some places of the document, in order."""
+        return Texts(self.data, self.begins, self.ends, places)
+
+    def joined(self) -> bytes:
+        """All of them with a comma between."""
+        places = self.places
+        if places and places[-1] - places[0] == len(places) - 1:
+            return self.data[self.begins[places[0]] : self.ends[places[-1]]]
+        return b",".join(self)
+
+
+def look(data: bytes, known: Collection[int | str], only_boxes: bool, runs: Sequence[tuple[int, int]]) -> Columns | None:
+    """What there is to know of the annotations of some runs that follow each other, and where they are, or with ``only_boxes``
+    what is wanted of them. ``None`` if they need a closer look.
+
+    Raises what :func:`columns` raises.
+    """
+    found = native.index(data, runs[0][0], runs[-1][1], _NUMBERS, 2, 3, b"bbox", (b"area", b"segmentation"))
+    if found is None:
+        return columns(data, known, runs) if only_boxes else None
+    begins, ends, (images, ids, categories, crowds), corners, (areas, outlines), usual = found
+    import numpy as np
+
+    crowded = np.frombuffer(crowds, np.int64)
+    flags = (crowded != 0).astype(np.uint8).tobytes()
+    if not only_boxes:
+        return Columns(images, ids, categories, flags, usual, begins=begins, ends=ends)
+    area, outline = np.frombuffer(areas, np.uint8), np.frombuffer(outlines, np.uint8)
+    if not usual or (outline == native.OTHER).any() or (area > native.NUMBER).any():
+        return columns(data, known, runs)
+    marks = np.where(outline == native.NESTED, OUTLINED, BARE).astype(np.uint8)
+    table = np.frombuffer(corners).reshape(-1, 4)
+    sound = (table[:, 2:] > 0).all(axis=1) & (np.abs(table) < HUGE).all(axis=1)
+    named = np.frombuffer(categories, np.int64)
+    strange = [number for number in np.unique(named).tolist() if number not in known]
+    odd = ~sound | (outline == native.OBJECT) | (area == native.MISSING) | (crowded != 0) | np.isin(named, strange)
+    marks[odd] = ODD
+    table[:, 2:] += table[:, :2]
+    texts = {place: data[begins[place] : ends[place]] for place in np.flatnonzero(odd).tolist()}
+    return Columns(images, ids, categories, flags, True, corners, marks.tobytes(), texts)
+
+
+_NUMBERS = (b"image_id", b"id", b"category_id", b"iscrowd")
+
+
 def columns(data: bytes, known: Collection[int | str], runs: Sequence[tuple[int, int]]) -> Columns:
     """What is wanted of the annotations of some runs. ``known``: ids of the categories.
 
@@ -97,4 +167,4 @@ def columns(data: bytes, known: Collection[int | str], runs: Sequence[tuple[int,
     return Columns(images, ids, categories, bytes(crowds), True, corners, bytes(marks), odd)
 
 
-__all__ = ["HOLE", "LARGE", "Cut", "columns", "cut"]
+__all__ = ["HOLE", "LARGE", "Cut", "Texts", "cut", "look"]

@@ -120,12 +120,13 @@ def test_numbers_are_given_once_though_records_are_dropped(records, chunk):
     assert target.content["all.txt"].split() == [b"%d" % n for n in range(1, sum(filter(None, records)) + 1)]
 
 
-def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path):
-    data = Dataset(Records([2, 3, -1, 1, 2], Decode()), ["cat"])
-    made = lg.write(data, tmp_path / "out", format=Numbered(), executor=ProcessPool(2), chunk=2)
+@pytest.mark.parametrize("chunk", [2, 4, 8])
+def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path, chunk):
+    data = Dataset(Records([9, 9, -1, 1, 2, 1, 1, 1, 5], Decode()), ["cat"])
+    made = lg.write(data, tmp_path / "out", format=Numbered(), executor=ProcessPool(2), chunk=chunk)
     (problem,) = made.report.problems()
     assert problem.code == "worker.died" and "sample 2" in problem.sentence
-    assert len(set((tmp_path / "out" / "all.txt").read_text().split())) == 8
+    assert len(set((tmp_path / "out" / "all.txt").read_text().split())) == 29
 
 
 @pytest.fixture

@@ -37,10 +37,11 @@ HELD = 8 << 20
 
 
 class Work(NamedTuple):
-    """A partition with the numbers that depend on what comes before it."""
+    """A partition with the number of objects before it, and of all in the dataset."""
 
     partition: Partition
     first_annotation: int = 0
+    all_annotations: int = 0
 
     @property
     def ordinal(self) -> int:
@@ -50,13 +51,18 @@ class Work(NamedTuple):
         return len(self.partition)
 
     def halves(self) -> tuple[Work, Work] | None:
-        """The first and the second half; annotation numbers of the second are not exact, but stay apart."""
+        """The first and the second half.
+
+        How many objects the first one has is not known, since reading it may kill: those of the second are numbered further
+        than all numbers there are, by as much as no other half is.
+        """
         number = len(self.partition)
         if number < 2:
             return None
         half, partition = number // 2, self.partition
         cut = partition.part if isinstance(partition, RecordPartition) else partial(Sliced, partition)
-        return Work(cut(0, half), self.first_annotation), Work(cut(half, number), self.first_annotation + half)
+        beyond = self.first_annotation + half * max(1, self.all_annotations)
+        return Work(cut(0, half), self.first_annotation, self.all_annotations), Work(cut(half, number), beyond, self.all_annotations)
 
 
 class Sliced:

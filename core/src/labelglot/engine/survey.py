@@ -87,12 +87,12 @@ def prepare(
 def _numbered(parts: Iterable[Partition], numbers: Sequence[tuple[int, int]]) -> list[Work]:
     """The pieces, each with the number of objects before it."""
     work = []
-    before = 0
+    before, total = 0, sum(count for _, count in numbers)
     waiting = deque(numbers)
     for part in parts:
         while waiting and waiting[0][0] < part.ordinal:
             before += waiting.popleft()[1]
-        work.append(Work(part, before))
+        work.append(Work(part, before, total))
     return work
 
 

@@ -1,5 +1,5 @@
 import pytest
-from labelglot.engine import chunk
+from labelglot.engine import output
 from labelglot.formats.base import Format, Piece
 from labelglot.holds import Holds
 from labelglot.projection.facts import reduce_attributes
@@ -26,8 +26,8 @@ class Lines(Format):
 def test_output_does_not_depend_on_when_pieces_go_to_a_file(monkeypatch, held, size):
     dataset = Dataset([Sample(path=f"{i:03d}", annotations=()) for i in range(40)])
     expected = store(dataset, Lines())[0]
-    monkeypatch.setattr(chunk, "HELD", held)
-    monkeypatch.setattr(chunk, "SPOOL_FROM", min(held, 1 << 18))
+    monkeypatch.setattr(output, "HELD", held)
+    monkeypatch.setattr(output, "SPOOL_FROM", min(held, 1 << 18))
     assert store(dataset, Lines(), chunk=size)[0] == expected
     assert expected["all"] == b",".join(s.path.encode() for s in dataset)
 

@@ -137,9 +137,10 @@ def dry_run(
 
     ``images``: image files would reach the target. ``progress(done, total)`` is called while samples are read.
     """
-    from labelglot.engine.chunk import Job, Receipt, run_chunk
+    from labelglot.engine.chunk import Receipt, run_chunk
     from labelglot.engine.convert import prepare, read, resolve_source
     from labelglot.engine.executor import Cancel, Watched, local_executor
+    from labelglot.engine.output import Job
     from labelglot.options import parse_options
 
     registry = registry or default_registry()

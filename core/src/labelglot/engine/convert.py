@@ -9,10 +9,11 @@ from contextlib import closing, contextmanager
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
-from labelglot.engine.chunk import Job, Receipt, Work, gone, run_chunk
+from labelglot.engine.chunk import Receipt, Work, run_chunk
 from labelglot.engine.events import Events
 from labelglot.engine.executor import Aside, Cancel, Executor, local_executor, processors
 from labelglot.engine.journal import LEAST, Journal, leftovers, signature, state_aside, sweep
+from labelglot.engine.output import Job, gone
 from labelglot.engine.pieces import PieceStore, take
 from labelglot.engine.reading import NO_SPLITS, format_of, open_dataset, read, resolve_source
 from labelglot.engine.survey import CHUNK, prepare

@@ -166,7 +166,8 @@ class Journal:
         return record
 
     def _receipt(self, record: Record, source: Source) -> Receipt:
-        from labelglot.engine.chunk import ImageCopy, Receipt
+        from labelglot.engine.chunk import Receipt
+        from labelglot.engine.output import ImageCopy
 
         report = Report.from_state(record.report)
         report.count("samples.resumed", report.counts.get("samples", 0))

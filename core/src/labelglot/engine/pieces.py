@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from labelglot.engine.chunk import Receipt, collision
+from labelglot.engine.chunk import Receipt
 from labelglot.engine.executor import Poisoned
+from labelglot.engine.output import collision
 from labelglot.formats.base import Format
 from labelglot.images import SourceImage
 from labelglot.report import Problem, Report

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_origin
 
 from labelglot.comparison import Change, Pairs, by_likeness, by_position, compare
-from labelglot.engine.chunk import Job, Work
+from labelglot.engine.chunk import Work
+from labelglot.engine.output import Job
 from labelglot.errors import LabelglotError, OptionError, VerifyError
 from labelglot.formats.base import COMPARED, Format, in_pixels
 from labelglot.geometry import is_rotated_box, points

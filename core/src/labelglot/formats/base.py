@@ -448,6 +448,12 @@ class Format:
         """Bytes of one sample, and warnings of what a consumer will refuse. Pure; runs in any process."""
         raise NotImplementedError(f"{self.id} cannot be written")
 
+    def encode_many(self, samples: Sequence[Sample], context: WriteContext) -> Iterable[Piece] | None:
+        """What :meth:`encode` makes of consecutive samples, the pieces of each slot joined, where that is faster together and
+        nothing but pieces comes of it; ``None``: encode each by itself.
+        """
+        return None
+
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         """The documents around the pieces, and files that belong to the dataset as a whole."""
         return ()

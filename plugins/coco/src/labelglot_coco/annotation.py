@@ -8,6 +8,7 @@ fields, how a mask was spelled) rides in ``extra["coco"]``.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import attrgetter
@@ -324,11 +325,11 @@ def encode_columns(found: Columns, image_id: int | str | None, ids: Mapping[str,
     categories: list[int] = [ids.get(label) for label in found.labels]  # type: ignore[misc]
     if found.boxes is None or None in categories:
         return None
-    like, numbers = found.like, repeat(None) if found.ids is None else found.ids
-    if like.shape is UNREAD and found.extras is not None and len(found.extras[0].get(OWNER, ())) == 3 and _MORE(like) == _NO_MORE:
+    numbers = repeat(None) if found.ids is None else found.ids
+    if _keeps_text(found):
         return [
             Written(number, image_id, category, own["bbox"], own["area"], msgspec.Raw(own["segmentation"]))
-            for number, category, bag in zip(numbers, categories, found.extras, strict=False) for own in (bag[OWNER],)
+            for number, category, bag in zip(numbers, categories, found.extras or (), strict=False) for own in (bag[OWNER],)
         ]  # fmt: skip
     if not found.only_boxes:
         return None
@@ -339,27 +340,51 @@ def encode_columns(found: Columns, image_id: int | str | None, ids: Mapping[str,
     return made
 
 
-def spell_columns(found: Columns, image_id: int | str | None, ids: Mapping[str, int]) -> bytes | None:
-    """The text of what :func:`encode_columns` makes, with commas between; ``None`` if that is not plain or not compiled."""
-    categories, boxed, numbers = list(map(ids.get, found.labels)), found.boxes, found.ids
-    if boxed is None or numbers is None or None in categories or type(image_id) is not int or type(numbers[0]) is not int:
+def spell_columns(several: Sequence[tuple[int | str | None, Columns]], ids: Mapping[str, int]) -> bytes | None:
+    """The text of what :func:`encode_columns` makes of the objects of some images, with commas between; ``None`` if that is not
+    plain or not compiled. ``several``: the id of each image and its objects.
+    """
+    images: list[Any] = []
+    categories: list[Any] = []
+    numbers: list[Any] = []
+    kept: list[Any] = []
+    edges = array("d")
+    for image_id, found in several:
+        if found.boxes is None or found.ids is None or type(image_id) is not int or type(found.ids[0]) is not int:
+            return None
+        images += [image_id] * len(found.labels)
+        categories += map(ids.get, found.labels)
+        numbers += found.ids
+        if _keeps_text(found):
+            kept += [bag[OWNER] for bag in found.extras or ()]
+        elif found.only_boxes:
+            edges += found.boxes.numbers
+        else:
+            return None
+    measured = native.spans(edges)
+    if measured is None or None in categories or (kept and edges):
         return None
-    like = found.like
     boxes: Any
     areas: Any
-    outlines: list[Any]
-    if like.shape is UNREAD and found.extras is not None and len(found.extras[0].get(OWNER, ())) == 3 and _MORE(like) == _NO_MORE:
-        kept = [bag[OWNER] for bag in found.extras]
+    boxes, areas = measured
+    outlines = [b"[]"] * len(areas)
+    if kept:
         boxes, areas, outlines = ([own[name] for own in kept] for name in ("bbox", "area", "segmentation"))
-    elif found.only_boxes and (measured := native.spans(boxed.numbers)) is not None:
-        (boxes, areas), outlines = measured, [b"[]"] * len(categories)
-    else:
-        return None
-    pieces = (
-        b'{"id":', b',"image_id":%d,"category_id":' % image_id, b',"bbox":[', b'],"area":', b',"segmentation":', b',"iscrowd":0},'
-    )  # fmt: skip
-    text = native.fill(pieces, (list(numbers), categories, boxes, areas, outlines), len(categories))
+    text = native.fill(_ANNOTATION, (numbers, images, categories, boxes, areas, outlines), len(numbers))
     return None if text is None else text[:-1]
+
+
+def _keeps_text(found: Columns) -> bool:
+    """Whether the polygons are still encoded, and everything else is plain."""
+    extras = found.extras
+    return (
+        found.like.shape is UNREAD and extras is not None and len(extras[0].get(OWNER, ())) == 3 and _MORE(found.like) == _NO_MORE
+    )
+
+
+_ANNOTATION = (
+    b'{"id":', b',"image_id":', b',"category_id":', b',"bbox":[', b'],"area":', b',"segmentation":', b',"iscrowd":0},'
+)  # fmt: skip
 
 
 def encode(a: Annotation, image_id: Any, category_id: Any, keypoints: bool, compressed: bool) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from labelglot.errors import LabelglotError
 from labelglot.plugin import (
     ANY_VALUE,
     Annotation,
-    Columns,
     Dataset,
     File,
     Format,
@@ -364,7 +363,8 @@ class Coco(Format):
         yield Piece(f"{path}#images", image)
         annotations, separator = sample.annotations, b",\n" if indent else b","
         if annotations:
-            text = spell_columns(annotations, sample.id, ids) if isinstance(annotations, Columns) and not indent else None
+            columns = None if indent else as_columns(annotations)
+            text = None if columns is None else spell_columns([(sample.id, columns)], ids)
             if text is None:
                 objects = self._encode_objects(sample, ids, context.options)
                 text = separator.join(map(json.dump, objects)) if indent else json.dump(objects)[1:-1]
@@ -376,6 +376,21 @@ class Coco(Format):
             if labels != path:
                 yield Piece(f"{labels}#images", image)
             yield Piece(f"{labels}#annotations", separator.join(map(json.dump, tags)))
+
+    def encode_many(self, samples: Sequence[Sample], context: WriteContext) -> Iterable[Piece] | None:
+        split = samples[0].splits
+        if not self.takes_columns or context.options.indent or any(sample.tags or sample.splits != split for sample in samples):
+            return None
+        several = [(sample.id, as_columns(sample.annotations)) for sample in samples if sample.annotations]
+        if any(columns is None for _, columns in several):
+            return None
+        ids = context.once(category_ids)
+        text = spell_columns(several, ids)  # type: ignore[arg-type]
+        if text is None:
+            return None
+        path = self.document_path(samples[0].split, context)
+        images = json.dump([self._encode_image(sample, ids) for sample in samples])[1:-1]
+        return Piece(f"{path}#images", images), Piece(f"{path}#annotations", text)
 
     def _encode_image(self, sample: Sample, ids: Mapping[str, int]) -> dict[str, Any]:
         return encode_image(sample, self.owner)

@@ -87,11 +87,6 @@ MANY = 100
 def follow(boxes: Sequence[Box], shapes: Sequence[Shape]) -> list[bool]:
     """:func:`follows` for many objects."""
     rings = [shape.parts[0][0] for shape in shapes if type(shape) is Polygon and _is_ring(shape)]
-    if len(rings) == len(shapes):
-        side_by_side = boxes if isinstance(boxes, Boxes) else Boxes.of(boxes)
-        enclosed = native.enclose(side_by_side.numbers, rings, ABSOLUTE)
-        if enclosed is not None:
-            return [same or follows(boxes[i], shapes[i]) for i, same in enumerate(enclosed)] if False in enclosed else enclosed
     if len(boxes) < MANY or len(rings) < len(shapes):
         return list(map(follows, boxes, shapes))
     import numpy as np
@@ -109,6 +104,16 @@ def follow(boxes: Sequence[Box], shapes: Sequence[Shape]) -> list[bool]:
     return close if all(close) else [same or follows(boxes[i], shapes[i]) for i, same in enumerate(close)]
 
 
+def follow_all(boxes: Boxes, shapes: Sequence[Shape]) -> list[bool]:
+    """:func:`follow` for shapes of one kind, polygons of one ring each."""
+    if shapes and type(shapes[0]) is Polygon:
+        rings = [shape.parts[0][0] for shape in shapes]  # type: ignore[union-attr]
+        enclosed = native.enclose(boxes.numbers, rings, ABSOLUTE)
+        if enclosed is not None:
+            return [same or follows(boxes[i], shapes[i]) for i, same in enumerate(enclosed)] if False in enclosed else enclosed
+    return follow(boxes, shapes)
+
+
 def without(numbers: Iterable[int], lengths: Sequence[int]) -> list[bool]:
     """For each of consecutive groups of so many things, whether it has none of these ``numbers``, counted over all."""
     left = sorted(numbers, reverse=True)
@@ -122,4 +127,4 @@ def without(numbers: Iterable[int], lengths: Sequence[int]) -> list[bool]:
     return found
 
 
-__all__ = ["deviating", "follow", "follows", "without"]
+__all__ = ["deviating", "follow", "follow_all", "follows", "without"]

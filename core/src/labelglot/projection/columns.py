@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from labelglot.projection.alike import follow
+from labelglot.projection.alike import follow_all
 from labelglot.schema.columns import Boxes, Columns
 
 _DROPPED: tuple[object, ...] = (None, {}, ())
@@ -41,10 +41,7 @@ def following(several: Sequence[Columns]) -> list[bool | None]:
     for columns in several:
         if columns.boxes is not None:
             numbers += columns.boxes.numbers
-    found = follow(
-        Boxes(numbers),
-        list(chain.from_iterable(columns.shapes or () for columns in several)),
-    )
+    found = follow_all(Boxes(numbers), list(chain.from_iterable(columns.shapes or () for columns in several)))
     ends = list(accumulate(map(len, several)))
     parts = (found[start:end] for start, end in zip([0, *ends], ends, strict=False))
     return [part[0] if part.count(part[0]) == len(part) else None for part in parts]
@@ -55,9 +52,12 @@ def changed(columns: Columns, changes: Mapping[str, Any], names: Mapping[str, st
     otherwise than by being dropped.
     """
     gone = changes.keys() & _COLUMNS
+    for name in gone:
+        if changes[name] not in _DROPPED:
+            return None
     if not changes:
         like, boxes, ids, shapes, extras = columns.like, columns.boxes, columns.ids, columns.shapes, columns.extras
-    elif "label" in changes or any(changes[name] not in _DROPPED for name in gone):
+    elif "label" in changes:
         return None
     else:
         like = replace(columns.like, **changes)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -250,16 +251,30 @@ class CvatImages(Document):
     def encode_record(self, sample: Sample, context: WriteContext, ordinal: int) -> bytes:
         raise NotImplementedError("encode writes images")
 
+    def encode_many(self, samples: Sequence[Sample], context: WriteContext) -> Iterable[Piece] | None:
+        several: list[Columns] = []
+        before: list[bytes] = []
+        waiting = b""
+        for sample in samples:
+            columns = as_columns(sample.annotations)
+            if sample.tags or (columns is None and sample.annotations):
+                return None
+            start = _head(sample)
+            if columns is None:
+                waiting += start + b"></image>\n"
+                continue
+            several.append(columns)
+            before.append(waiting + start + b">\n")
+            before += [b""] * (len(columns) - 1)
+            waiting = _END
+        objects = _spell_columns(several, before, context.once(_names)) if several else b""
+        return None if objects is None else (Piece(DOCUMENT, objects + waiting),)
+
     def encode(self, sample: Sample, context: WriteContext, ordinal: int) -> Iterable[File | Piece | Problem]:
-        bag = sample.extra.get(OWNER)
-        size = "" if sample.size is None else f' width="{sample.size[0]}" height="{sample.size[1]}"'
-        subset = "" if sample.split is None else f" subset={quoted(sample.split)}"
-        rest = further(bag, IMAGE) if isinstance(bag, dict) else ""
-        head = f'  <image id="{sample.id}" name={quote(sample.path)}{subset}{rest}{size}'
         annotations = sample.annotations or ()
         names = context.once(_names)
         columns = as_columns(annotations)
-        objects = None if columns is None else _spell_columns(columns, names)
+        objects = None if columns is None else _spell_columns([columns], [b""] * len(columns), names)
         lines = _write_plain(annotations, names) if objects is None else []
         named = False
         labels = context.by_key
@@ -276,8 +291,8 @@ class CvatImages(Document):
             named = named or bool(a.attributes)
         lines += [_write_tag(tag, context) for tag in sample.tags]
         body = (objects or b"") + "".join(lines).encode("utf-8", "replace")
-        start = head.encode("utf-8", "replace")
-        yield Piece(DOCUMENT, b"%b>\n%b  </image>\n" % (start, body) if body else start + b"></image>\n")
+        start = _head(sample)
+        yield Piece(DOCUMENT, b"%b>\n%b%b" % (start, body, _END) if body else start + b"></image>\n")
         if named or any(tag.attributes for tag in sample.tags):
             yield from undeclared([*annotations, *sample.tags], context)
 
@@ -406,22 +421,38 @@ def _names(context: WriteContext) -> Mapping[str, str]:
     return {"": _said("", "manual"), **{label.key: _said(label.name, "manual") for label in context.labels}}
 
 
-def _spell_columns(columns: Columns, names: Mapping[str, str]) -> bytes | None:
+def _head(sample: Sample) -> bytes:
+    """The start of the element of an image, up to the bracket that ends its tag."""
+    bag = sample.extra.get(OWNER)
+    size = "" if sample.size is None else f' width="{sample.size[0]}" height="{sample.size[1]}"'
+    subset = "" if sample.split is None else f" subset={quoted(sample.split)}"
+    rest = further(bag, IMAGE) if isinstance(bag, dict) else ""
+    return f'  <image id="{sample.id}" name={quote(sample.path)}{subset}{rest}{size}'.encode("utf-8", "replace")
+
+
+_END = b"  </image>\n"
+
+
+def _spell_columns(several: Sequence[Columns], before: list[bytes], names: Mapping[str, str]) -> bytes | None:
     """The elements of objects that are all boxes, or all polygons, and nothing besides; ``None`` for others, or if that is not
-    compiled.
+    compiled. ``before``: what stands before each of them.
     """
-    said = list(map(names.get, columns.labels))
-    boxes, shapes = columns.boxes, columns.shapes
-    if None in said or not columns.plain:
+    said = [names.get(label) for columns in several for label in columns.labels]
+    if None in said or not all(columns.plain for columns in several):
         return None
-    if shapes is not None and boxes is None and type(shapes[0]) is Polygon:
+    boxes = [columns.boxes for columns in several if columns.boxes is not None]
+    shapes = [shape for columns in several for shape in columns.shapes or ()]
+    if not boxes and len(shapes) == len(said) and type(shapes[0]) is Polygon:
         rings = [shape.parts[0][0] for shape in shapes]  # type: ignore[union-attr]
-        outlined = (b"    <polygon ", b' occluded="0" points="', b'" z_order="0"/>\n')
-        return native.fill(outlined, (said, rings), len(said), b",", b";")
-    if boxes is not None and shapes is None:
-        edges = [boxes.numbers[edge::4] for edge in range(4)]
-        boxed = (b"    <box ", b' occluded="0" xtl="', b'" ytl="', b'" xbr="', b'" ybr="', b'" z_order="0"/>\n')
-        return native.fill(boxed, (said, *edges), len(said))
+        outlined = (b"", b"    <polygon ", b' occluded="0" points="', b'" z_order="0"/>\n')
+        return native.fill(outlined, (before, said, rings), len(said), b",", b";")
+    if len(boxes) == len(several) and not shapes:
+        numbers = array("d")
+        for each in boxes:
+            numbers += each.numbers
+        edges = [numbers[edge::4] for edge in range(4)]
+        boxed = (b"", b"    <box ", b' occluded="0" xtl="', b'" ytl="', b'" xbr="', b'" ybr="', b'" z_order="0"/>\n')
+        return native.fill(boxed, (before, said, *edges), len(said))
     return None
 
 

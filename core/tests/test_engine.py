@@ -21,13 +21,14 @@ from hypothesis import strategies as st
 from labelglot import errors
 from labelglot.engine.chunk import run_chunk
 from labelglot.engine.executor import Aside, Cancel, InProcess, Poisoned, ProcessPool
+from labelglot.engine.numbering import Numbering
 from labelglot.images import BytesImage, SourceImage, probe
 from labelglot.report import Loss, Problem, Report
 from labelglot.schema import Annotation, Dataset, Label, Records, Sample, Tag, dumps, loads, slices
 from labelglot.storage import MemorySource, MemoryTarget, open_source
 from labelglot.testing.strategies import png
 from PIL import Image
-from worker_formats import Decode, Lines, Numbered
+from worker_formats import Counting, Decode, Lines, Listed, Numbered
 
 
 def dataset(number=40, names="{}.jpg", **more):
@@ -112,21 +113,50 @@ def test_the_pool_survives_its_workers_and_names_the_poison(tmp_path):
     assert outcomes == [] and Poisoned(1, "x").ordinal == 1
 
 
-@given(st.lists(st.sampled_from([None, 0, 1, 2, 30]), max_size=12), st.integers(1, 4))
-def test_numbers_are_given_once_though_records_are_dropped(records, chunk):
+def counted(records):
+    """A dataset whose objects are numbered as they are read."""
+    return Dataset(Records(records, Counting(), Listed(len(records))), ["cat"])
+
+
+def surveyed(records):
+    """A dataset that is read once to number its objects."""
+    return Dataset(Records(records, Decode()), ["cat"])
+
+
+@given(st.lists(st.sampled_from([None, 0, 1, 2, 30]), max_size=12), st.integers(1, 4), st.sampled_from([counted, surveyed]))
+def test_numbers_are_given_once_though_records_are_dropped(records, chunk, made):
     target = MemoryTarget()
-    data = Dataset(Records(records, Decode()), ["cat"])
-    lg.write(data, target, format=Numbered(), executor=InProcess(), chunk=chunk)
+    lg.write(made(records), target, format=Numbered(), executor=InProcess(), chunk=chunk)
     assert target.content["all.txt"].split() == [b"%d" % n for n in range(1, sum(filter(None, records)) + 1)]
 
 
 @pytest.mark.parametrize("chunk", [2, 4, 8])
 def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path, chunk):
-    data = Dataset(Records([9, 9, -1, 1, 2, 1, 1, 1, 5], Decode()), ["cat"])
-    made = lg.write(data, tmp_path / "out", format=Numbered(), executor=ProcessPool(2), chunk=chunk)
-    (problem,) = made.report.problems()
-    assert problem.code == "worker.died" and "sample 2" in problem.sentence
-    assert len(set((tmp_path / "out" / "all.txt").read_text().split())) == 29
+    for made in (surveyed, counted):
+        written = lg.write(
+            made([9, 9, -1, 1, 2, 1, 1, 1, 5]), tmp_path / made.__name__, format=Numbered(), executor=ProcessPool(2), chunk=chunk
+        )
+        (problem,) = written.report.problems()
+        assert problem.code == "worker.died" and "sample 2" in problem.sentence
+    assert len(set((tmp_path / "surveyed" / "all.txt").read_text().split())) == 29
+    assert (tmp_path / "counted" / "all.txt").read_text().split() == [str(n) for n in range(1, 30)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_objects_are_numbered_as_they_are_read(tmp_path, workers):
+    records = [n % 7 for n in range(200)]
+    lg.write(counted(records), tmp_path / "out", format=Numbered(), executor=ProcessPool(workers), chunk=3)
+    assert (tmp_path / "out" / "all.txt").read_text().split() == [str(n) for n in range(1, sum(records) + 1)]
+
+
+def test_a_piece_done_before_is_counted_though_it_is_not_read():
+    numbering = Numbering([2, 2, 2])
+    numbering.know(0, 5)
+    numbering.know(2, 1)
+    assert numbering.first(4, [7, 7]) == 6
+    assert numbering.first(5, [7]) == 13
+    numbering = Numbering([2, 2])
+    assert [numbering.first(0, [1]), numbering.first(1, [2]), numbering.first(0, [1, 2]), numbering.first(2, [1])] == [0, 1, 0, 3]
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import signal
 
 from labelglot.formats.base import File, Format, Piece
 from labelglot.holds import ANY_VALUE, Holds, LabelHolds
-from labelglot.schema import Annotation, Sample
+from labelglot.schema import Annotation, IndexEntry, Sample
 
 
 class Lines(Format):
@@ -38,6 +38,16 @@ class Numbered(Lines):
         yield Piece("all", "".join(f"{a.id}\n" for a in sample.annotations or ()).encode())
 
 
+class Listed:
+    """An index that tells nothing but names."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __call__(self):
+        return (IndexEntry(f"{i}.jpg", f"{i}.jpg", (), None, None, None, None) for i in range(self.number))
+
+
 class Decode:
     """Makes a sample with so many objects; none of ``None``, and kills its process at -1."""
 
@@ -47,3 +57,10 @@ class Decode:
         if record is None:
             return None
         return Sample(path=f"{ordinal}.jpg", annotations=(Annotation(label="cat", box=(1.0, 2.0, 3.0, 4.0)),) * record)
+
+
+class Counting(Decode):
+    """The same; it can count the objects of a record without making them, so that nothing needs to be read beforehand."""
+
+    def count_objects(self, record):
+        return record or 0

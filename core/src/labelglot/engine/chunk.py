@@ -126,10 +126,16 @@ def run_chunk(job: Job, work: Work) -> Receipt:
     losses = _Losses(report)
     reducer = SampleReducer(job.holds, job.plan)
     output = Output(job, work.ordinal, report)
-    number = work.first_annotation
+    samples: Iterator[Sample] = map(in_pixels, read_columns(work.partition, report))
+    first = work.first_annotation
+    if job.numbering is not None:
+        listed = list(samples)
+        first = job.numbering.first(work.ordinal, [len(sample.annotations or ()) for sample in listed])
+        samples = iter(listed)
+    number = first
     seen = kept = objects = 0
-    samples = enumerate(map(in_pixels, read_columns(work.partition, report)), work.ordinal)
-    while batch := list(islice(samples, TOGETHER)):
+    numbered = enumerate(samples, work.ordinal)
+    while batch := list(islice(numbered, TOGETHER)):
         found = []
         for (ordinal, sample), alike in zip(batch, reducer.foresee([sample for _, sample in batch]), strict=True):
             losses.sample = sample
@@ -143,7 +149,7 @@ def run_chunk(job: Job, work: Work) -> Receipt:
         kept += len(found)
     losses.finish()
     counts = {
-        "samples": seen, "annotations": number - work.first_annotation, "samples.written": kept, "annotations.written": objects
+        "samples": seen, "annotations": number - first, "samples.written": kept, "annotations.written": objects
     }  # fmt: skip
     if output.missing:
         counts["images.missing"] = output.missing

@@ -161,13 +161,16 @@ def write(
             job = Job(
                 writer, context, prepared.holds, prepared.plan, images,
                 str(place.staging) if place.staging else None, spool, prepared.folders,
-                None if journal is None else str(journal.folder),
+                None if journal is None else str(journal.folder), prepared.numbering,
             )  # fmt: skip
             spooled = PieceStore()
             done: Mapping[int, Receipt] = {}
             if journal is not None and origin is not None:
                 chunks = {work.ordinal: len(work) for work in prepared.work}
                 done = journal.receipts(origin.source, place.staging, chunks)
+            if prepared.numbering is not None:
+                for ordinal, receipt in done.items():
+                    prepared.numbering.know(ordinal, receipt.report.counts.get("annotations", 0))
             waiting = [work for work in prepared.work if work.ordinal not in done]
             with closing(events.watch(executor, "samples").run(run_chunk, job, waiting, cancel)) as receipts:
                 for receipt in heapq.merge(done.values(), receipts, key=attrgetter("ordinal")):

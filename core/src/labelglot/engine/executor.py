@@ -64,8 +64,15 @@ class Executor(Protocol):
     def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Iterator[Any]: ...
 
 
+def shares_memory(executor: Executor) -> bool:
+    """Whether the chunks of an executor see the same memory, and are begun in order."""
+    return bool(getattr(executor, "shares_memory", False))
+
+
 class InProcess:
     """Runs chunks one after the other in this process."""
+
+    shares_memory = True
 
     def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Iterator[Any]:
         for chunk in chunks:
@@ -106,6 +113,8 @@ def _work_inherited(place: int) -> Any:
 
 class ProcessPool:
     """Worker processes on this machine. Forked ones inherit the chunks, so that nothing but a number is sent to them."""
+
+    shares_memory = True
 
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
@@ -262,6 +271,7 @@ class Watched:
 
     def __init__(self, inner: Executor, tell: Callable[[int, int], None]) -> None:
         self.inner, self.tell = inner, tell
+        self.shares_memory = shares_memory(inner)
 
     def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Generator[Any, None, None]:
         total, done = sum(map(len, chunks)), 0

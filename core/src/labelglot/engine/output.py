@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from labelglot.engine.journal import Written
+from labelglot.engine.numbering import Numbering
 from labelglot.errors import LabelglotError, PluginError, SourceError
 from labelglot.formats.base import File, Format, Piece, WriteContext, under
 from labelglot.holds import Holds
@@ -35,7 +36,8 @@ class Job(NamedTuple):
     """What all chunks of a conversion share.
 
     ``staging``: folder to write files into directly. ``folders``: each split is a dataset in a folder of its own.
-    ``journal``: folder in which finished chunks are noted, so that a killed conversion can be resumed.
+    ``journal``: folder in which finished chunks are noted, so that a killed conversion can be resumed. ``numbering``: where
+    nobody has counted objects beforehand.
     """
 
     format: Format
@@ -47,6 +49,7 @@ class Job(NamedTuple):
     spool: str | None
     folders: bool = False
     journal: str | None = None
+    numbering: Numbering | None = None
 
 
 class ImageCopy(NamedTuple):

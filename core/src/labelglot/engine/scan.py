@@ -100,13 +100,19 @@ def _list(index: RecordIndex, work: Work) -> list[IndexEntry]:
     return list(index.entries_of(work.partition.records, work.ordinal))
 
 
+def counts(dataset: Dataset, chunks: int) -> bool:
+    """Whether the decoder can count objects, so that its samples are light and there is no need to decode them for that."""
+    parts = dataset.partitions(chunks)
+    return all(isinstance(part, RecordPartition) and isinstance(part.decode, CountingDecoder) for part in parts)
+
+
 def count(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) -> list[tuple[int, int]] | None:
     """Of pieces of a dataset, in order, the ordinal of the first sample and how many objects there are at the most;
     ``None`` if only decoding can tell.
     """
-    parts = list(dataset.partitions(chunks))
-    if not all(isinstance(part, RecordPartition) and isinstance(part.decode, CountingDecoder) for part in parts):
+    if not counts(dataset, chunks):
         return None
+    parts = list(dataset.partitions(chunks))
     found = list(executor.run(_count, None, list(map(Work, parts)), cancel))
     return None if any(isinstance(outcome, Poisoned) for outcome in found) else found
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from labelglot.engine.chunk import Work
-from labelglot.engine.executor import Cancel, Executor
-from labelglot.engine.scan import Surveyed, SurveyVisitor, count, listed, scan
+from labelglot.engine.executor import Cancel, Executor, shares_memory
+from labelglot.engine.numbering import Numbering
+from labelglot.engine.scan import Surveyed, SurveyVisitor, count, counts, listed, scan
 from labelglot.formats.base import Format, WriteContext
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import reduce_attributes
@@ -24,7 +25,9 @@ CHUNK = 500
 
 
 class Prepared(NamedTuple):
-    """Everything decided before the first sample is encoded. ``folders``, ``plain``: see ``Names``."""
+    """Everything decided before the first sample is encoded. ``folders``, ``plain``: see ``Names``. ``numbering``: if the numbers
+    of ``work`` are still to be found out.
+    """
 
     context: WriteContext
     holds: Holds
@@ -33,6 +36,7 @@ class Prepared(NamedTuple):
     labels: LabelPlan
     folders: bool
     plain: bool
+    numbering: Numbering | None = None
 
 
 def prepare(
@@ -80,8 +84,9 @@ def prepare(
         labels.labels, info, options, (None,) if names.folders else names.splits, images != "none", len(dataset),
         single, attributes, keypoints, {name: tuple(sorted(kinds)) for name, kinds in survey.sample_attributes.items()},
     )  # fmt: skip
-    work = _numbered(dataset.partitions(chunks), survey.numbers)
-    return Prepared(context, names.holds, plan, work, labels, names.folders, names.plain)
+    work = _numbered(dataset.partitions(chunks), survey.numbers or ())
+    numbering = Numbering(list(map(len, work))) if survey.numbers is None else None
+    return Prepared(context, names.holds, plan, work, labels, names.folders, names.plain, numbering)
 
 
 def _numbered(parts: Iterable[Partition], numbers: Sequence[tuple[int, int]]) -> list[Work]:
@@ -112,9 +117,13 @@ def _formulas(texts: Iterable[str], report: Report) -> None:
 
 
 class _Survey(NamedTuple):
+    """``numbers``: of pieces of the dataset the ordinal of the first sample and how many objects there are; ``None`` if that is
+    found out as they are read.
+    """
+
     entries: Sequence[Entry]
     labels: Sequence[Label]
-    numbers: Sequence[tuple[int, int]]
+    numbers: Sequence[tuple[int, int]] | None
     used: Sequence[str] | None
     attributes: Mapping[str, Mapping[str, set[str]]]
     keypoints: Mapping[str, int]
@@ -134,9 +143,11 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     if known is not None and not dataset.labels_complete and any(entry.labels is None for entry in known.entries):
         known = None
     numbers = known.numbers if known is not None else None
+    late = False
     if known is not None and numbers is None and holds.ids_required:
-        numbers = count(dataset, executor, chunks, cancel)
-        known = None if numbers is None else known
+        late = shares_memory(executor) and counts(dataset, chunks)
+        numbers = None if late else count(dataset, executor, chunks, cancel)
+        known = known if late or numbers is not None else None
     if known is not None:
         labels = dataset.labels
         if not dataset.labels_complete:
@@ -147,7 +158,7 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
             attributes = {label: _kinds(found, holds) for label, found in overview.attributes.items()}
             return _Survey(entries, labels, numbers or (), overview.labels, attributes, {}, highest, {})
         if not full:
-            return _Survey(entries, labels, numbers or (), None, {}, {}, highest, {})
+            return _Survey(entries, labels, None if late else numbers or (), None, {}, {}, highest, {})
     found: Surveyed = scan(dataset, [SurveyVisitor(holds, full)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
     return _Survey(

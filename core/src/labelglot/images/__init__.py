@@ -14,11 +14,30 @@ from labelglot.images.png import (
     encode_rgb,
 )
 from labelglot.images.probe import ImageInfo, decode, probe
-from labelglot.images.suffixes import IMAGE_SUFFIXES, is_image
+from labelglot.images.suffixes import IMAGE_SUFFIXES, images_of, is_image
 
 __all__ = [
-    "IMAGE_SUFFIXES", "BytesImage", "ImageHandle", "ImageIndex", "ImageInfo", "LazyImage", "PartImage", "SourceImage",
-    "decode", "decode_alpha", "decode_color", "decode_gray", "encode_alpha", "encode_color", "encode_gray", "encode_palette",
+    "IMAGE_SUFFIXES",
+    "BytesImage",
+    "ImageHandle",
+    "ImageIndex",
+    "ImageInfo",
+    "LazyImage",
+    "PartImage",
+    "SourceImage",
+    "decode",
+    "decode_alpha",
+    "decode_color",
+    "decode_gray",
+    "encode_alpha",
+    "encode_color",
+    "encode_gray",
+    "encode_palette",
     "encode_rgb",
-    "from_data_url", "is_data_url", "is_image", "probe", "to_data_url",
+    "from_data_url",
+    "images_of",
+    "is_data_url",
+    "is_image",
+    "probe",
+    "to_data_url",
 ]  # fmt: skip

@@ -1,5 +1,7 @@
 """File name suffixes of images that training tools accept."""
 
+from collections.abc import Iterable
+
 IMAGE_SUFFIXES = frozenset(
     [
         ".jpg",
@@ -23,6 +25,11 @@ IMAGE_SUFFIXES = frozenset(
         ".pbm",
     ]
 )
+
+
+def images_of(paths: Iterable[str]) -> list[str]:
+    """Those of some paths that have the suffix of an image."""
+    return [path for path in paths if (end := path[path.rfind(".") :]) in IMAGE_SUFFIXES or end.lower() in IMAGE_SUFFIXES]
 
 
 def is_image(path: str) -> bool:

@@ -33,13 +33,15 @@ class FolderSource(Source):
         return os.fspath(self.root)
 
     def _bare_folders(self) -> Iterable[str]:
-        return (path[:-1] for path in self._walk() if path.endswith("/"))
+        return self._walk()[1]
 
     def _list(self) -> Iterable[str]:
-        return (path for path in self._walk() if not path.endswith("/"))
+        return self._walk()[0]
 
-    def _walk(self) -> Iterable[str]:
-        """All files, and all folders with a slash behind their names."""
+    def _walk(self) -> tuple[list[str], list[str]]:
+        """All files, and all folders."""
+        files: list[str] = []
+        folders: list[str] = []
         root = os.fspath(self.root)
         real = os.path.realpath(root)
         waiting = [""]
@@ -49,19 +51,21 @@ class FolderSource(Source):
                 entries = os.scandir(f"{root}/{folder}")
             except OSError:
                 continue
+            start = f"{folder}/" if folder else ""
             with entries:
                 for entry in entries:
-                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    path = start + entry.name
                     if entry.is_file(follow_symlinks=False):
-                        yield path
+                        files.append(path)
                         continue
                     if entry.is_symlink() and not (os.path.realpath(entry.path) + "/").startswith(real + "/"):
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(path)
-                        yield path + "/"
+                        folders.append(path)
                     elif entry.is_file():
-                        yield path
+                        files.append(path)
+        return files, folders
 
     def exists(self, path: str) -> bool:
         try:

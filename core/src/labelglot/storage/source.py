@@ -154,7 +154,8 @@ class Source:
         suffixes = tuple(p[1:] for p in wanted if p.startswith("*") and not set(p[1:]) & set("*?["))
         others = [p for p in wanted if not (p.startswith("*") and not set(p[1:]) & set("*?["))]
         if not others:
-            return tuple([path for path in self.files() if path.lower().endswith(suffixes)])
+            last = {end for suffix in suffixes for end in (suffix[-1:], suffix[-1:].upper())}
+            return tuple([path for path in self.files() if path[-1:] in last and path.lower().endswith(suffixes)])
 
         def fits(path: str) -> bool:
             low = path.lower()

@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
+from itertools import repeat
 
-from labelglot.images import is_image
+from labelglot.images import images_of, is_image
 from labelglot.plugin import Pair, Report, Source, image_stem, split_role, under
 from labelglot.projection.naming import stem
 from labelglot.storage import clean_foreign
@@ -64,8 +65,7 @@ class Tree:
     @cached_property
     def folders(self) -> frozenset[str]:
         found: set[str] = set()
-        for path in self.paths:
-            folder = path.rpartition("/")[0]
+        for folder in {path.rpartition("/")[0] for path in self.paths}:
             while folder not in found:
                 found.add(folder)
                 folder = folder.rpartition("/")[0]
@@ -92,15 +92,12 @@ class Tree:
             places += [beside(_swap(image, 0)), *(beside(f"/{image}".replace(f"/{a}/", f"/{b}/")[1:]) for a, b in _OTHER_FOLDERS)]
         return next((place for place in places if place in self.known), None), self.labels_beside
 
-    def usual_labels(self, images: Sequence[str]) -> Iterator[str]:
+    def usual_labels(self, images: Sequence[str]) -> list[str]:
         """Where the label files of image files should be."""
-        labels: dict[str, str] = {}
-        for image in images:
-            folder, _, name = image.rpartition("/")
-            place = labels.get(folder)
-            if place is None:
-                place = labels[folder] = under(folder if self.labels_beside else _mirrored_folder(folder), "")
-            yield f"{place}{name.rpartition('.')[0] or name}.txt"
+        parts = [image.rpartition("/") for image in images]
+        folders = {folder for folder, _, _ in parts}
+        places = {folder: under(folder if self.labels_beside else _mirrored_folder(folder), "") for folder in folders}
+        return [f"{places[folder]}{name.rpartition('.')[0] or name}.txt" for folder, _, name in parts]
 
     def orphans(self, folder: str, claimed: set[str]) -> Iterator[tuple[str, str]]:
         """Label files of a folder's images that are not there: (label file, path of the image without suffix)."""
@@ -110,8 +107,8 @@ class Tree:
                 yield label, _below(label, root)[:-4]
         if root == folder:
             return
-        for label in self.below(folder):
-            if not label.endswith(".txt") or label in claimed:
+        for label in [path for path in self.below(folder) if path.endswith(".txt")]:
+            if label in claimed:
                 continue
             inner = _below(label, folder).split("/")
             if LABELS in inner[:-1]:
@@ -287,7 +284,7 @@ class Gatherer:
             return  # a split stands in for another one, and nothing new can be said of its images
         self._gathered.update(folders)
         for folder in folders:
-            self.add_images([path for path in self.tree.below(folder) if is_image(path)], common, split)
+            self.add_images(images_of(self.tree.below(folder)), common, split)
         for folder in folders:
             inner = _below(folder, common) if folder != common else ""
             for label, name in self.tree.orphans(folder, self._claimed):
@@ -312,7 +309,14 @@ class Gatherer:
         start = len(common) + 1 if common else 0
         splits = () if split is None else (split,)
         known, claimed, found = self.tree.known, self._claimed, self.found
-        for image, label in zip(images, self.tree.usual_labels(images), strict=True):
+        labels = self.tree.usual_labels(images)
+        own = set(labels)
+        if len(own) == len(labels) and own <= known and claimed.isdisjoint(own) and found.keys().isdisjoint(images):
+            claimed |= own
+            names = [image[start:] for image in images]
+            found.update(zip(images, map(Pair, labels, images, repeat(splits), names), strict=True))
+            return
+        for image, label in zip(images, labels, strict=True):
             if label in known and label not in claimed and image not in found:
                 claimed.add(label)
                 found[image] = Pair(label, image, splits, image[start:])
@@ -355,6 +359,8 @@ class Gatherer:
 
     def pairs(self) -> list[Pair]:
         """All images, each with an identity of its own: where two would share one, the whole path tells them apart."""
+        if len({pair.path for pair in self.found.values()}) == len(self.found):
+            return list(self.found.values())
         count = Counter((pair.splits, pair.path) for pair in self.found.values())
         if len(count) == len(self.found):
             return list(self.found.values())

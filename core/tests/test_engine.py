@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from labelglot import errors
+from labelglot.engine import executor
 from labelglot.engine.chunk import run_chunk
 from labelglot.engine.executor import Aside, Cancel, InProcess, Poisoned, ProcessPool
 from labelglot.engine.numbering import Numbering
@@ -130,8 +131,26 @@ def test_numbers_are_given_once_though_records_are_dropped(records, chunk, made)
     assert target.content["all.txt"].split() == [b"%d" % n for n in range(1, sum(filter(None, records)) + 1)]
 
 
+@pytest.fixture
+def second_thread():
+    """While another thread lives, workers are spawned instead of forked."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    yield
+    end.set()
+    thread.join()
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Workers are forked although the test runner may have threads."""
+    monkeypatch.setattr(executor, "_context", lambda: multiprocessing.get_context("fork"))
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.parametrize("chunk", [2, 4, 8])
-def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path, chunk):
+def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path, chunk, forked):
     for made in (surveyed, counted):
         written = lg.write(
             made([9, 9, -1, 1, 2, 1, 1, 1, 5]), tmp_path / made.__name__, format=Numbered(), executor=ProcessPool(2), chunk=chunk
@@ -142,8 +161,16 @@ def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path, chu
     assert (tmp_path / "counted" / "all.txt").read_text().split() == [str(n) for n in range(1, 30)]
 
 
+@pytest.mark.parametrize("chunk", [2, 4, 8])
+def test_numbers_stay_apart_where_a_record_kills_a_spawned_worker(tmp_path, chunk, second_thread):
+    records = [9, 9, -1, 1, 2, 1, 1, 1, 5]
+    lg.write(counted(records), tmp_path / "out", format=Numbered(), executor=ProcessPool(2), chunk=chunk)
+    assert len(set((tmp_path / "out" / "all.txt").read_text().split())) == 29
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_objects_are_numbered_as_they_are_read(tmp_path, workers):
+def test_objects_are_numbered_as_they_are_read(tmp_path, workers, forked):
     records = [n % 7 for n in range(200)]
     lg.write(counted(records), tmp_path / "out", format=Numbered(), executor=ProcessPool(workers), chunk=3)
     assert (tmp_path / "out" / "all.txt").read_text().split() == [str(n) for n in range(1, sum(records) + 1)]
@@ -157,17 +184,6 @@ def test_a_piece_done_before_is_counted_though_it_is_not_read():
     assert numbering.first(5, [7]) == 13
     numbering = Numbering([2, 2])
     assert [numbering.first(0, [1]), numbering.first(1, [2]), numbering.first(0, [1, 2]), numbering.first(2, [1])] == [0, 1, 0, 3]
-
-
-@pytest.fixture
-def second_thread():
-    """While another thread lives, workers are spawned instead of forked."""
-    end = threading.Event()
-    thread = threading.Thread(target=end.wait)
-    thread.start()
-    yield
-    end.set()
-    thread.join()
 
 
 def test_spawned_workers_write_the_same_bytes(tmp_path, second_thread):

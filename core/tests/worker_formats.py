@@ -63,4 +63,4 @@ class Counting(Decode):
     """The same; it can count the objects of a record without making them, so that nothing needs to be read beforehand."""
 
     def count_objects(self, record):
-        return record or 0
+        return max(0, record or 0)

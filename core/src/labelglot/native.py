@@ -43,6 +43,11 @@ if TYPE_CHECKING:
         exponent; the last of all are one array, the others a list each.
         """
 
+    def first_children(text: bytes, outer: bytes, inner: bytes, end: bytes) -> list[str] | None:
+        """The text of the first child of each XML element that begins with the tag ``outer``: from the tag ``inner`` to the tag
+        ``end``, without markup. ``None`` also if the first child of one is another.
+        """
+
     def corners(centres: Numbers, width: float, height: float, low: float, high: float) -> Numbers | None:
         """Corners of boxes from centre and size, times the size they are a fraction of; each number is from ``low`` to
         ``high``.
@@ -84,8 +89,8 @@ else:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
         from labelglot_native.objects import index
-        from labelglot_native.rows import corners, edges, enclose, fill, jpeg, read, scan, spans, stamps
+        from labelglot_native.rows import corners, edges, enclose, fill, first_children, jpeg, read, scan, spans, stamps
     except ImportError:
-        corners = edges = enclose = fill = index = jpeg = read = scan = spans = stamps = _none
+        corners = edges = enclose = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
 
-__all__ = ["corners", "edges", "enclose", "fill", "index", "jpeg", "read", "scan", "spans", "stamps"]
+__all__ = ["corners", "edges", "enclose", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]

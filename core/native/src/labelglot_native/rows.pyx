@@ -354,6 +354,50 @@ def scan(bytes text not None, Py_ssize_t start, tuple pieces not None, str kinds
     return at - begin, columns
 
 
+cdef const char* _find(const char* at, const char* end, bytes piece) noexcept:
+    """Where a text begins that is not empty, ``NULL`` if nowhere."""
+    cdef const char* wanted = PyBytes_AS_STRING(piece)
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(piece)
+    while end - at >= length:
+        at = <const char*> memchr(at, wanted[0], end - at - length + 1)
+        if at == NULL or not memcmp(at, wanted, length):
+            return at
+        at += 1
+    return NULL
+
+
+cdef const char* _behind(const char* at, const char* end, bytes piece) noexcept:
+    """Behind a text that stands here, ``NULL`` if it does not."""
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(piece)
+    if end - at < length or memcmp(at, PyBytes_AS_STRING(piece), length):
+        return NULL
+    return at + length
+
+
+def first_children(bytes text not None, bytes outer not None, bytes inner not None, bytes end not None):
+    cdef const char* at = PyBytes_AS_STRING(text)
+    cdef const char* last = at + PyBytes_GET_SIZE(text)
+    cdef const char* stop
+    cdef list found = []
+    if not outer:
+        raise ValueError("a tag is expected")
+    while True:
+        at = _find(at, last, outer)
+        if at == NULL:
+            return found
+        at += PyBytes_GET_SIZE(outer)
+        while at < last and (at[0] == c" " or at[0] == c"\n" or at[0] == c"\t" or at[0] == c"\r"):
+            at += 1
+        at = _behind(at, last, inner)
+        if at == NULL:
+            return None
+        stop = _skip_text(at, last, c"<")
+        if stop == NULL or _behind(stop, last, end) == NULL:
+            return None
+        found.append(PyUnicode_DecodeUTF8(<char*> at, stop - at, NULL))
+        at = stop
+
+
 def corners(array.array centres not None, double width, double height, double low, double high):
     cdef double* c = _double_pointer(centres)
     cdef Py_ssize_t i, length = len(centres)

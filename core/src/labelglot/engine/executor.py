@@ -65,7 +65,7 @@ class Executor(Protocol):
 
 
 def shares_memory(executor: Executor) -> bool:
-    """Whether the chunks of an executor see the same memory, and are begun in order."""
+    """Whether the chunks of an executor see the same memory, are begun in order, and may wait for each other."""
     return bool(getattr(executor, "shares_memory", False))
 
 
@@ -114,10 +114,13 @@ def _work_inherited(place: int) -> Any:
 class ProcessPool:
     """Worker processes on this machine. Forked ones inherit the chunks, so that nothing but a number is sent to them."""
 
-    shares_memory = True
-
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
+
+    @property
+    def shares_memory(self) -> bool:
+        # Spawned workers may lie dead unnoticed until another one has done its work, which must not wait for them then.
+        return bool(_context().get_start_method() == "fork")
 
     def run(self, function: Function, job: Any, chunks: Sequence[Any], cancel: Cancel) -> Iterator[Any]:
         waiting = deque(chunks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ from typing import Any
 
 _PAUSE = 0.0002
 """Seconds to wait for the piece before: another process is reading it, or has read it already."""
+
+_PATIENCE = 60.0
+"""Seconds after which whoever has the piece before must be dead, or nobody can wait for it."""
 
 
 class Numbering:
@@ -52,7 +56,10 @@ class Numbering:
             piece -= 1
         if piece < 0:
             return later
+        patient = time.monotonic() + _PATIENCE
         while self._ends[piece] < 0:
+            if time.monotonic() > patient:
+                os._exit(1)  # a worker that dies is noticed, and its piece is done again, alone
             time.sleep(_PAUSE)
         return int(self._ends[piece]) + later
 

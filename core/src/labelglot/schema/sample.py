@@ -32,8 +32,16 @@ def split_role(split: str | None) -> Role | None:
 
 def order_splits(splits: Iterable[str]) -> tuple[str, ...]:
     """The splits of one image where the source gives them no order: train, val, test, then all others, by name."""
+    listed = tuple(splits)
+    if len(listed) < 2:
+        return listed
     rank = {"train": 0, "val": 1, "test": 2}
-    return tuple(sorted(splits, key=lambda split: (rank.get(split_role(split) or "", 3), split)))
+    return tuple(sorted(listed, key=lambda split: (rank.get(split_role(split) or "", 3), split)))
+
+
+def key_of(path: str, splits: tuple[str, ...]) -> str:
+    """The key of a sample of this path in these splits."""
+    return f"{'+'.join(splits)}:{path}" if splits else path
 
 
 class Sample(Record, frozen=True, eq=False, gc=False, kw_only=True):
@@ -71,4 +79,4 @@ class Sample(Record, frozen=True, eq=False, gc=False, kw_only=True):
     @property
     def key(self) -> str:
         """Unique and stable in its dataset: the path, led by the splits because two splits may share a file name."""
-        return f"{'+'.join(self.splits)}:{self.path}" if self.splits else self.path
+        return key_of(self.path, self.splits)

@@ -157,12 +157,17 @@ class Source:
             last = {end for suffix in suffixes for end in (suffix[-1:], suffix[-1:].upper())}
             return tuple([path for path in self.files() if path[-1:] in last and path.lower().endswith(suffixes)])
 
+        exact = {p for p in others if not set(p) & set("*?[")}
+        globs = [p for p in others if p not in exact]
+
         def fits(path: str) -> bool:
             low = path.lower()
             if suffixes and low.endswith(suffixes):
                 return True
             name = low.rpartition("/")[2]
-            return any(fnmatch.fnmatchcase(low, p) or fnmatch.fnmatchcase(name, p) for p in others)
+            if name in exact or low in exact:
+                return True
+            return any(fnmatch.fnmatchcase(low, p) or fnmatch.fnmatchcase(name, p) for p in globs)
 
         return tuple(path for path in self.files() if fits(path))
 

@@ -193,7 +193,7 @@ def _identified(
         if (splits, path) in seen and pair.image is not None:
             path = pair.image
         seen.add((splits, path))
-        result.append(pair._replace(path=path, splits=splits, more=lists.listed(id_)))
+        result.append(Pair(pair.annotation, pair.image, splits, path, lists.listed(id_)))
     return result
 
 

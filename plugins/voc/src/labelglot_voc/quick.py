@@ -21,6 +21,7 @@ from labelglot.plugin import PIXELS, Annotation, Boxes, Columns, Convention, Pol
 from labelglot_voc.annotation import DEFAULT_POSE, FLAGS, Contents, contents_of, is_plain
 
 _BEGIN = re.compile(r'\ufeff?\s*(?:<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\s*\?>)?\s*<annotation>')
+_BEGIN_ASCII = re.compile(rb'\s*(?:<\?xml version="1\.0"(?: encoding="(?:utf|UTF)-8")?\s*\?>)?\s*<annotation>')
 _TOP = re.compile(r"\s*<(\w+)>(?:([^<&>]*)|((?:\s*<(\w+)>[^<&>]*</\4>)+\s*))</\1>")
 _LEAF = re.compile(r"<(\w+)>([^<&>]*)<")
 _CORNER = r"<([xy]m(?:in|ax))>([^<&>]*)</\{}>\s*"
@@ -225,6 +226,9 @@ class Glance(NamedTuple):
 
 def glance(data: bytes) -> Glance | None:
     """What a file says without reading its objects; ``None`` if it is out of the ordinary."""
+    quick = _glance(data)
+    if quick is not None:
+        return quick
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -240,6 +244,26 @@ def glance(data: bytes) -> Glance | None:
         classes[key] = classes.get(key, 0) + 1
     found = _FILENAME.search(text)
     return Glance(found[1] if found and found[1] else None, classes)
+
+
+def _glance(data: bytes) -> Glance | None:
+    """:func:`glance` at a file in ASCII; ``None`` also where that is not compiled."""
+    if not data.isascii() or b"<!" in data or b"&" in data:
+        return None
+    names = native.first_children(data, b"<object>", b"<name>", b"</name>")
+    if names is None or len(names) != data.count(b"<object"):
+        return None
+    if _BEGIN_ASCII.match(data) is None or not data.rstrip().endswith(b"</annotation>"):
+        return None
+    _, _, rest = data.partition(b"<filename>")
+    filename, closed, _ = rest.partition(b"</filename>")
+    if rest and (not closed or b"<" in filename or b">" in filename):
+        return None
+    classes: dict[str | None, int] = {}
+    for name in names:
+        key = name.strip() or None
+        classes[key] = classes.get(key, 0) + 1
+    return Glance(filename.decode() or None, classes)
 
 
 @lru_cache(maxsize=4096)

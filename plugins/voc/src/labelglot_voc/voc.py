@@ -18,7 +18,7 @@ from labelglot.images import SourceImage, is_image
 from labelglot.plugin import (
     PIXELS,
     TEXT,
-    Box,
+    Boxes,
     Dataset,
     File,
     Holds,
@@ -48,6 +48,7 @@ from labelglot.plugin import (
 )
 from labelglot.schema import Attribute, entry_of
 from labelglot.schema.dataset import Decoder
+from labelglot.schema.sample import key_of
 from labelglot.wire.xml import XML_TEXT
 from pydantic import Field
 
@@ -354,8 +355,8 @@ class Index:
 
 def glanced(path: str, splits: tuple[str, ...], classes: Mapping[str | None, int]) -> IndexEntry:
     """An index entry of what was seen at a glance."""
-    labels = {name: number for name, number in classes.items() if name is not None}
-    return IndexEntry(Sample(path=path, splits=splits).key, path, splits, None, None, sum(classes.values()), labels)
+    labels = {name: number for name, number in classes.items() if name is not None} if None in classes else classes
+    return IndexEntry(key_of(path, splits), path, splits, None, None, sum(classes.values()), labels)  # type: ignore[arg-type]
 
 
 def image_path(pair: Pair, contents: Contents, extra: dict[str, Any]) -> str:
@@ -373,12 +374,19 @@ def identify(pair: Pair, filename: str | None) -> tuple[str, str | None]:
     path = pair.path or ""
     if filename is None:
         return path, None
+    short = path.rpartition("/")[2]
+    suffix = filename[len(short) :]
+    if pair.image is None and short and filename.startswith(short) and _SUFFIX.fullmatch(suffix):
+        return path + suffix, None
     for name in (filename, filename.strip()):
         full = path if pair.image is not None else with_suffix_of(path, name)
         short = full.rpartition("/")[2]
         if name in (full, short) or (pair.image is not None and name == with_suffix(short, "")):
             return full, None
     return full, name
+
+
+_SUFFIX = re.compile(r"\.\w+")
 
 
 def with_suffix_of(path: str, name: str) -> str:
@@ -393,17 +401,16 @@ def check_size(fields: dict[str, Any], how: Reading, always: bool = False) -> No
     size = fields["size"]
     if size is None:
         return
-    if not always and not any(_outside(box, size) for box in labels_and_boxes(fields["annotations"])[1]):
+    boxes = labels_and_boxes(fields["annotations"])[1]
+    edges = boxes.numbers if isinstance(boxes, Boxes) else Boxes.of(boxes).numbers
+    far = edges and (max(edges[2::4]) > size[0] + 1 or max(edges[3::4]) > size[1] + 1)
+    if not always and not far:
         return
     real = image_size(fields["image"])
     if real is not None and real != size:
         message = f"the size is stated as {size[0]} x {size[1]}, the image has {real[0]} x {real[1]}"
         how.problem("size", message, action="the image's size is used")
         fields["size"] = real
-
-
-def _outside(box: Box, size: tuple[int, int]) -> bool:
-    return box[2] > size[0] + 1 or box[3] > size[1] + 1
 
 
 @lru_cache(maxsize=4096)

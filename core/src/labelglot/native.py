@@ -44,8 +44,8 @@ if TYPE_CHECKING:
         """
 
     def first_children(text: bytes, outer: bytes, inner: bytes, end: bytes) -> list[str] | None:
-        """The text of the first child of each XML element that begins with the tag ``outer``: from the tag ``inner`` to the tag
-        ``end``, without markup. ``None`` also if the first child of one is another.
+        """The text of the first child of each XML element that begins with ``outer`` and a bracket: from the tag ``inner`` to the
+        tag ``end``, without markup. ``None`` also if the first child of one is another, or another element begins like that.
         """
 
     def corners(centres: Numbers, width: float, height: float, low: float, high: float) -> Numbers | None:

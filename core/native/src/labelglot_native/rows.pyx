@@ -354,16 +354,20 @@ def scan(bytes text not None, Py_ssize_t start, tuple pieces not None, str kinds
     return at - begin, columns
 
 
-cdef const char* _find(const char* at, const char* end, bytes piece) noexcept:
-    """Where a text begins that is not empty, ``NULL`` if nowhere."""
-    cdef const char* wanted = PyBytes_AS_STRING(piece)
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(piece)
-    while end - at >= length:
-        at = <const char*> memchr(at, wanted[0], end - at - length + 1)
-        if at == NULL or not memcmp(at, wanted, length):
-            return at
-        at += 1
-    return NULL
+cdef extern from * nogil:
+    """
+    #ifndef _WIN32
+    #define labelglot_find memmem
+    #else
+    #include <algorithm>
+    static inline const void* labelglot_find(const void* in, size_t size, const void* piece, size_t length) {
+        const char* end = (const char*) in + size;
+        const char* at = std::search((const char*) in, end, (const char*) piece, (const char*) piece + length);
+        return at == end ? nullptr : at;
+    }
+    #endif
+    """
+    const void* labelglot_find(const void* text, size_t size, const void* piece, size_t length)
 
 
 cdef const char* _behind(const char* at, const char* end, bytes piece) noexcept:
@@ -382,10 +386,13 @@ def first_children(bytes text not None, bytes outer not None, bytes inner not No
     if not outer:
         raise ValueError("a tag is expected")
     while True:
-        at = _find(at, last, outer)
+        at = <const char*> labelglot_find(at, last - at, PyBytes_AS_STRING(outer), PyBytes_GET_SIZE(outer))
         if at == NULL:
             return found
         at += PyBytes_GET_SIZE(outer)
+        if at >= last or at[0] != c">":
+            return None
+        at += 1
         while at < last and (at[0] == c" " or at[0] == c"\n" or at[0] == c"\t" or at[0] == c"\r"):
             at += 1
         at = _behind(at, last, inner)

@@ -79,7 +79,7 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
         for outcome in executor.run(_list, index, list(map(Work, parts)), cancel):
             if isinstance(outcome, Poisoned):
                 return None
-            pieces.append(outcome)
+            pieces.append(list(map(IndexEntry._make, zip(*outcome, strict=True))))
     else:
         found = dataset.samples.index()
         if found is None:
@@ -95,9 +95,10 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
     return Listed(list(itertools.chain.from_iterable(pieces)), numbers)
 
 
-def _list(index: RecordIndex, work: Work) -> list[IndexEntry]:
+def _list(index: RecordIndex, work: Work) -> list[tuple[Any, ...]]:
+    """The entries field by field, which costs less on the way between processes."""
     assert isinstance(work.partition, RecordPartition)
-    return list(index.entries_of(work.partition.records, work.ordinal))
+    return list(zip(*index.entries_of(work.partition.records, work.ordinal), strict=True))
 
 
 def counts(dataset: Dataset, chunks: int) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import starmap
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from labelglot.engine.chunk import Work
@@ -18,7 +20,7 @@ from labelglot.projection.losses import LossSink
 from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Report
-from labelglot.schema import Attribute, Dataset, Label, Partition, Records, with_seen
+from labelglot.schema import Attribute, Dataset, IndexEntry, Label, Partition, Records, with_seen
 
 CHUNK = 500
 """Samples per chunk: small enough to report progress, large enough that overhead does not show."""
@@ -116,6 +118,9 @@ def _formulas(texts: Iterable[str], report: Report) -> None:
             report.problem("csv.formula", f"a spreadsheet program takes {text!r} for a formula", raw=text, severity="info")
 
 
+_NAMING = itemgetter(*map(IndexEntry._fields.index, ("key", "path", "splits", "id")))
+
+
 class _Survey(NamedTuple):
     """``numbers``: of pieces of the dataset the ordinal of the first sample and how many objects there are; ``None`` if that is
     found out as they are read.
@@ -152,7 +157,7 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
         labels = dataset.labels
         if not dataset.labels_complete:
             labels = with_seen(labels, (key for entry in known.entries for key in entry.labels or ()))
-        entries = [Entry(e.key, e.path, e.splits, e.id) for e in known.entries]
+        entries = list(starmap(Entry, map(_NAMING, known.entries)))
         highest = max([entry.highest_id for entry in known.entries], default=0)
         if overview is not None and known.numbers is not None:
             attributes = {label: _kinds(found, holds) for label, found in overview.attributes.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from labelglot.errors import LabelglotError
@@ -38,6 +39,7 @@ from labelglot.plugin import (
     in_pixels,
     make_labels,
 )
+from labelglot.schema.sample import key_of
 from labelglot.wire import json
 from labelglot.wire.text import lines as text_lines
 from labelglot.wire.text import spell_lines
@@ -319,10 +321,11 @@ class Listing:
         self.pairs = pairs
 
     def __call__(self) -> Iterator[IndexEntry]:
-        for pair in self.pairs:
-            path = pair.path or ""
-            key = f"{'+'.join(pair.splits)}:{path}" if pair.splits else path
-            yield IndexEntry(key, path, pair.splits, None, None, None, None)
+        paths = [pair.path or "" for pair in self.pairs]
+        splits = [pair.splits for pair in self.pairs]
+        keys = map(key_of, paths, splits)
+        none = repeat(None)
+        return map(IndexEntry, keys, paths, splits, none, none, none, none)
 
 
 class Chosen(NamedTuple):

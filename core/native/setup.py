@@ -11,6 +11,6 @@ setup(
         Extension(
             f"labelglot_native.{name}", [f"src/labelglot_native/{name}.pyx"], language="c++", extra_compile_args=FLAGS, optional=True
         )
-        for name in ("objects", "rows")
+        for name in ("boxes", "files", "objects", "rows")
     ]
 )

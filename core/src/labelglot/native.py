@@ -88,8 +88,10 @@ else:
     try:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
+        from labelglot_native.boxes import corners, edges, enclose, spans
+        from labelglot_native.files import jpeg, read, stamps
         from labelglot_native.objects import index
-        from labelglot_native.rows import corners, edges, enclose, fill, first_children, jpeg, read, scan, spans, stamps
+        from labelglot_native.rows import fill, first_children, scan
     except ImportError:
         corners = edges = enclose = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
 

@@ -1,29 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Where the objects of an encoded JSON array are, and some of their fields, without decoding them. See ``objects.pyi``."""
+"""Where the objects of an encoded JSON array are, and some of their fields, without decoding them. See :mod:`labelglot.native` for what it promises."""
 
 from cpython cimport array
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memchr, memcmp
+from libc.string cimport memcmp
 
-cdef extern from "<charconv>" namespace "std" nogil:
-    enum errc "std::errc":
-        pass
-    enum chars_format "std::chars_format":
-        general "std::chars_format::general"
-    cdef struct from_chars_result:
-        const char* ptr
-        errc ec
-    from_chars_result from_chars(const char* first, const char* last, long long& value)
-    from_chars_result from_chars(const char* first, const char* last, double& value, chars_format how)
+from labelglot_native.charconv cimport from_chars, from_chars_result, general, labelglot_fine
 
-cdef extern from * nogil:
-    """
-    static inline bool labelglot_fine(std::errc code) { return code == std::errc(); }
-    """
-    bint labelglot_fine(errc code)
-
-DEF DEPTH = 64
-DEF FIELDS = 16
+cdef enum:
+    DEPTH = 64
+    FIELDS = 16
 
 cdef enum Kind:
     MISSING = 0

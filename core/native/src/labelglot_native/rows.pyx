@@ -1,5 +1,5 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, embedsignature=True
-"""Rows of numbers and texts, from bytes and to bytes. See ``rows.pyi`` for what each function promises.
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Rows of numbers and texts, from bytes and to bytes. See :mod:`labelglot.native` for what each function promises.
 
 Nothing here decides what a format means. What is out of the ordinary is answered with ``None``, and whoever asked does it in
 Python.
@@ -12,30 +12,10 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.math cimport copysign, fabs, floor
+from libc.math cimport copysign, fabs
 from libc.string cimport memchr, memcmp, memcpy
 
-cdef extern from "<charconv>" namespace "std" nogil:
-    enum errc "std::errc":
-        pass
-    enum chars_format "std::chars_format":
-        fixed "std::chars_format::fixed"
-    cdef struct to_chars_result:
-        char* ptr
-        errc ec
-    cdef struct from_chars_result:
-        const char* ptr
-        errc ec
-    to_chars_result to_chars(char* first, char* last, long long value)
-    to_chars_result to_chars(char* first, char* last, double value, chars_format how)
-    from_chars_result from_chars(const char* first, const char* last, long long& value)
-    from_chars_result from_chars(const char* first, const char* last, double& value, chars_format how)
-
-cdef extern from * nogil:
-    """
-    static inline bool labelglot_fine(std::errc code) { return code == std::errc(); }
-    """
-    bint labelglot_fine(errc code)
+from labelglot_native.charconv cimport fixed, from_chars, from_chars_result, labelglot_fine, to_chars
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
@@ -47,51 +27,13 @@ cdef extern from "Python.h":
     bint PyList_CheckExact(object value)
     long long PyLong_AsLongLongAndOverflow(object value, int* overflow) except? -1
 
-cdef extern from * nogil:
-    """
-    #ifdef _WIN32
-    static inline Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room) { return -1; }
-    static inline bool labelglot_stamp(const char* path, long long* size, long long* time) { return false; }
-    #else
-    #include <sys/stat.h>
-    #include <errno.h>
-    #include <fcntl.h>
-    #include <unistd.h>
-    // The first bytes of a file that is no link: how many there are, -1 if it cannot be read.
-    static inline Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room) {
-        int handle = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (handle < 0) return -1;
-        Py_ssize_t size = 0, got = 1;
-        while (size < room && got > 0) {
-            got = read(handle, into + size, room - size);
-            if (got > 0) size += got;
-            else if (got < 0 && errno == EINTR) got = 1;
-        }
-        close(handle);
-        return got < 0 ? -1 : size;
-    }
-    static inline bool labelglot_stamp(const char* path, long long* size, long long* time) {
-        struct stat found;
-        if (stat(path, &found)) return false;
-        *size = found.st_size;
-    #ifdef __APPLE__
-        *time = found.st_mtimespec.tv_sec * 1000000000LL + found.st_mtimespec.tv_nsec;
-    #else
-        *time = found.st_mtim.tv_sec * 1000000000LL + found.st_mtim.tv_nsec;
-    #endif
-        return true;
-    }
-    #endif
-    """
-    bint labelglot_stamp(const char* path, long long* size, long long* time)
-    Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room)
-
 # The numbers that every usual way of writing them spells alike: no exponent, and at least one decimal.
 cdef double SMALLEST = 1e-4
 cdef double LARGEST = 1e15
 
-DEF NUMBER = 32
-DEF PLACES = 64
+cdef enum:
+    NUMBER = 32
+    PLACES = 64
 
 
 cdef class _Text:
@@ -403,184 +345,3 @@ def first_children(bytes text not None, bytes outer not None, bytes inner not No
             return None
         found.append(PyUnicode_DecodeUTF8(<char*> at, stop - at, NULL))
         at = stop
-
-
-def corners(array.array centres not None, double width, double height, double low, double high):
-    cdef double* c = _double_pointer(centres)
-    cdef Py_ssize_t i, length = len(centres)
-    cdef array.array found = _doubles(length)
-    cdef double* edges = found.data.as_doubles
-    if length & 3:
-        raise ValueError("four numbers for each box are expected")
-    for i in range(length):
-        if not low <= c[i] <= high:
-            return None
-    for i in range(0, length, 4):
-        edges[i] = (c[i] - c[i + 2] / 2) * width
-        edges[i + 1] = (c[i + 1] - c[i + 3] / 2) * height
-        edges[i + 2] = (c[i] + c[i + 2] / 2) * width
-        edges[i + 3] = (c[i + 1] + c[i + 3] / 2) * height
-    return found
-
-
-cdef bint _take_four(object numbers, double* into) noexcept:
-    """Whether this is a tuple of four floats, which are then in ``into``."""
-    cdef Py_ssize_t i
-    cdef object number
-    if not PyTuple_CheckExact(numbers) or PyTuple_GET_SIZE(numbers) != 4:
-        return False
-    for i in range(4):
-        number = <object> PyTuple_GET_ITEM(numbers, i)
-        if not PyFloat_CheckExact(number):
-            return False
-        into[i] = PyFloat_AS_DOUBLE(number)
-    return True
-
-
-def edges(list sizes not None, double limit):
-    cdef Py_ssize_t i, number = PyList_GET_SIZE(sizes)
-    cdef array.array found = _doubles(4 * number)
-    cdef double* c = found.data.as_doubles
-    cdef list sound = []
-    for i in range(number):
-        if not _take_four(<object> PyList_GET_ITEM(sizes, i), c):
-            return None
-        sound.append(0 < c[2] < limit and 0 < c[3] < limit and fabs(c[0]) < limit and fabs(c[1]) < limit)
-        c[2] += c[0]
-        c[3] += c[1]
-        c += 4
-    return found, sound
-
-
-cdef double _span(double low, double high) noexcept nogil:
-    """Width of what lies between two edges, without the noise of the subtraction; negative if that is out of the ordinary."""
-    cdef double width = high - low
-    cdef double tidy
-    if not 0 <= width < 1e6:
-        return -1
-    tidy = floor(width * 1e9 + 0.5) / 1e9
-    return tidy if low + tidy == high else width
-
-
-def spans(array.array boxes not None):
-    cdef double* c = _double_pointer(boxes)
-    cdef double width, height
-    cdef Py_ssize_t i, length = len(boxes)
-    cdef array.array found = _doubles(length)
-    cdef array.array areas = _doubles(length // 4)
-    cdef double* written = found.data.as_doubles
-    if length & 3:
-        raise ValueError("four numbers for each box are expected")
-    for i in range(0, length, 4):
-        width, height = _span(c[i], c[i + 2]), _span(c[i + 1], c[i + 3])
-        if width < 0 or height < 0:
-            return None
-        written[i], written[i + 1], written[i + 2], written[i + 3] = c[i], c[i + 1], width, height
-        areas.data.as_doubles[i // 4] = width * height
-    return found, areas
-
-
-def enclose(array.array boxes not None, list rings not None, double tolerance):
-    cdef double* c = _double_pointer(boxes)
-    cdef double low[2]
-    cdef double high[2]
-    cdef double value
-    cdef Py_ssize_t i, j, length, number = PyList_GET_SIZE(rings)
-    cdef int axis
-    cdef tuple ring
-    cdef object coordinate
-    cdef list found = []
-    if len(boxes) != 4 * number:
-        raise ValueError("as many rings as boxes are expected")
-    for i in range(number):
-        if not PyTuple_CheckExact(<object> PyList_GET_ITEM(rings, i)):
-            return None
-        ring = <tuple> PyList_GET_ITEM(rings, i)
-        length = PyTuple_GET_SIZE(ring)
-        if length < 4 or length & 1:
-            return None
-        for j in range(length):
-            coordinate = <object> PyTuple_GET_ITEM(ring, j)
-            if not PyFloat_CheckExact(coordinate):
-                return None
-            value, axis = PyFloat_AS_DOUBLE(coordinate), j & 1
-            if value != value:
-                return None
-            if j < 2:
-                low[axis] = high[axis] = value
-            elif value < low[axis]:
-                low[axis] = value
-            elif value > high[axis]:
-                high[axis] = value
-        found.append(
-            fabs(low[0] - c[4 * i]) <= tolerance and fabs(low[1] - c[4 * i + 1]) <= tolerance
-            and fabs(high[0] - c[4 * i + 2]) <= tolerance and fabs(high[1] - c[4 * i + 3]) <= tolerance
-        )
-    return found
-
-
-DEF SMALL = 65536
-
-
-def read(str path not None, Py_ssize_t limit):
-    cdef char into[SMALL]
-    cdef Py_ssize_t length, size
-    cdef const char* place
-    if limit > SMALL:
-        return None
-    try:
-        place = PyUnicode_AsUTF8AndSize(path, &length)
-    except UnicodeEncodeError:
-        return None
-    if memchr(place, 0, length) != NULL:
-        return None
-    with nogil:
-        size = labelglot_read(place, into, limit)
-    return None if size < 0 else PyBytes_FromStringAndSize(into, size)
-
-
-def stamps(str root not None, tuple paths not None):
-    cdef _Text place = _Text()
-    cdef long long size = 0, time = 0
-    cdef Py_ssize_t length, start
-    cdef const char* text
-    cdef bint there
-    cdef list found = []
-    try:
-        text = PyUnicode_AsUTF8AndSize(root, &length)
-        place.add(text, length)
-        place.add(b"/", 1)
-        start = place.size
-        for path in paths:
-            text = PyUnicode_AsUTF8AndSize(path, &length)
-            place.size = start
-            place.add(text, length)
-            place.add(b"\0", 1)
-            with nogil:
-                there = labelglot_stamp(place.data, &size, &time)
-            if not there:
-                return None
-            place.size = start
-            place.add_int(size)
-            place.add(b":", 1)
-            place.add_int(time)
-            found.append(PyUnicode_DecodeUTF8(place.data + start, place.size - start, NULL))
-    except UnicodeEncodeError:
-        return None
-    return found
-
-
-def jpeg(bytes head not None):
-    cdef const unsigned char* data = <const unsigned char*> PyBytes_AS_STRING(head)
-    cdef Py_ssize_t at = 2, end = PyBytes_GET_SIZE(head)
-    cdef int marker
-    if end < 2 or data[0] != 0xFF or data[1] != 0xD8:
-        return None
-    while at + 10 <= end and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xE1 or marker == 0xFF:
-            return None
-        if 0xC0 <= marker <= 0xCF and marker != 0xC4 and marker != 0xC8 and marker != 0xCC:
-            return (data[at + 7] << 8 | data[at + 8], data[at + 5] << 8 | data[at + 6])
-        at += 2 + (data[at + 2] << 8 | data[at + 3])
-    return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeGuard
 
 from labelglot import native
 from labelglot.projection import ladder
@@ -52,10 +52,10 @@ def deviating(annotations: Sequence[Annotation]) -> set[int] | None:
         said = _spoken(attributes[0])
         found.update(i for i, each in enumerate(attributes) if _spoken(each) != said)
     if type(shapes[0]) is Polygon:
-        if not _is_ring(shapes[0]):
+        if not is_ring(shapes[0]):
             return None
         if any(shape is not shapes[0] for shape in shapes):
-            found.update(i for i, shape in enumerate(shapes) if type(shape) is Polygon and not _is_ring(shape))
+            found.update(i for i, shape in enumerate(shapes) if type(shape) is Polygon and not is_ring(shape))
     return found
 
 
@@ -63,8 +63,9 @@ def _spoken(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(attributes), tuple(map(type, attributes.values()))
 
 
-def _is_ring(polygon: Polygon) -> bool:
-    return len(polygon.parts) == 1 and len(polygon.parts[0]) == 1
+def is_ring(shape: Shape | None) -> TypeGuard[Polygon]:
+    """Whether a shape is a polygon of one ring."""
+    return type(shape) is Polygon and len(shape.parts) == 1 and len(shape.parts[0]) == 1
 
 
 def follows(box: Box, shape: Shape) -> bool:
@@ -86,7 +87,7 @@ MANY = 100
 
 def follow(boxes: Sequence[Box], shapes: Sequence[Shape]) -> list[bool]:
     """:func:`follows` for many objects."""
-    rings = [shape.parts[0][0] for shape in shapes if type(shape) is Polygon and _is_ring(shape)]
+    rings = [shape.parts[0][0] for shape in shapes if is_ring(shape)]
     if len(boxes) < MANY or len(rings) < len(shapes):
         return list(map(follows, boxes, shapes))
     import numpy as np
@@ -127,4 +128,4 @@ def without(numbers: Iterable[int], lengths: Sequence[int]) -> list[bool]:
     return found
 
 
-__all__ = ["deviating", "follow", "follow_all", "follows", "without"]
+__all__ = ["deviating", "follow", "follow_all", "follows", "is_ring", "without"]

@@ -176,7 +176,7 @@ def _uniform(samples: Sequence[Sample], part: str) -> list[Sample]:
         for a in sample.annotations or ():
             value = getattr(a, part)
             if a.label is not None and ((part == "box" and value is not None) or is_ring(value)):
-                kept.append(Annotation(label=a.label, **{part: value}))
+                kept.append(Annotation(label=a.label).replace(**{part: value}))
         found.setdefault(sample.path, sample.replace(tags=(), splits=samples[0].splits, annotations=tuple(kept)))
     return list(found.values())
 

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # also where it is
 from benchmarks import measure, outputs
 from benchmarks.data import Inputs
 from benchmarks.peers import GROWTH, PAIRS, PEERS, NotInstalled, Pair, Peer, Source, environment
+from labelglot import native
 
 FULL = 118_000
 GROWTH_SIZES = (20_000, FULL, 250_000)
@@ -213,6 +214,7 @@ def machine() -> dict[str, object]:
     return {
         "date": date.today().isoformat(), "cpu": cpu or platform.processor(), "cores": cores, "memory": memory,
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}", "python": platform.python_version(), OURS: version("labelglot-core"),
+        "compiled part": "no" if native.fill((b"", b""), ([1],), 1) is None else "yes",
         "load at the start": f"{os.getloadavg()[0]:.1f}",
     }  # fmt: skip
 
@@ -273,6 +275,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [] if options.peers == "-" else chosen(options.peers, [peer.name for peer in PEERS], "peer")
     peers = [] if options.peers == "-" else [peer for peer in PEERS if (peer.name in names if names else not peer.optional)]
     facts = machine()
+    # Installed programs have their bytecode beside them; so has what runs from a checkout, after the run that is not timed.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     bench = Bench(options.cache.resolve(), runs, options.timeout, peers, options.peer_env)
     rows: list[Row] = []
     for pair in pairs:

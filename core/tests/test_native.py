@@ -271,6 +271,20 @@ def test_files_out_of_the_ordinary_are_not_read(tmp_path):
     assert found in (None, [f"{stat.st_size}:{stat.st_mtime_ns}"])
 
 
+def test_entries(tmp_path):
+    for name in ("a.txt", "ä b", ".hidden"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a.txt")
+    found = native.entries(str(tmp_path))
+    if found is not None:
+        files, others = found
+        assert sorted(files + others) == [".hidden", "a.txt", "folder", "link", "ä b"]
+        assert not {"folder", "link"} & set(files)
+    assert native.entries(str(tmp_path / "none")) is None
+    assert native.entries(str(tmp_path / "a.txt")) is None
+
+
 @given(st.binary(max_size=40), st.integers(1, 65535), st.integers(1, 65535), st.booleans())
 def test_jpeg(comment, width, height, exif):
     segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment

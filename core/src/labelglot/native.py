@@ -68,6 +68,9 @@ if TYPE_CHECKING:
     def read(path: str, limit: int) -> bytes | None:
         """The first ``limit`` bytes of a file, 64 KB at the most; also ``None`` for a link or what cannot be read."""
 
+    def entries(folder: str) -> tuple[list[str], list[str]] | None:
+        """Names in a folder: those that are known to be plain files, and all others. ``None`` also if one is not in UTF-8."""
+
     def stamps(root: str, paths: tuple[str, ...]) -> list[str] | None:
         """Length and time of change (in nanoseconds) of files below a folder; ``None`` also if one cannot be looked at."""
 
@@ -89,10 +92,10 @@ else:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
         from labelglot_native.boxes import corners, edges, enclose, spans
-        from labelglot_native.files import jpeg, read, stamps
+        from labelglot_native.files import entries, jpeg, read, stamps
         from labelglot_native.objects import index
         from labelglot_native.rows import fill, first_children, scan
     except ImportError:
-        corners = edges = enclose = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
+        corners = edges = enclose = entries = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
 
-__all__ = ["corners", "edges", "enclose", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]
+__all__ = ["corners", "edges", "enclose", "entries", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]

@@ -2,14 +2,19 @@
 """Small files by the hundred thousand. See :mod:`labelglot.native` for what each function promises."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memchr
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.string cimport memchr, strcmp, strlen
 
 cdef extern from * nogil:
     """
     #ifdef _WIN32
     static inline Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room) { return -1; }
     static inline bool labelglot_stamp(const char* path, long long* size, long long* time) { return false; }
+    static inline void* labelglot_open_folder(const char* path) { return nullptr; }
+    static inline const char* labelglot_next(void* folder, int* file) { return nullptr; }
+    static inline void labelglot_close_folder(void* folder) {}
     #else
+    #include <dirent.h>
     #include <sys/stat.h>
     #include <errno.h>
     #include <fcntl.h>
@@ -38,8 +43,20 @@ cdef extern from * nogil:
     #endif
         return true;
     }
+    static inline void* labelglot_open_folder(const char* path) { return opendir(path); }
+    // The next name in a folder, and whether it is known to be that of a plain file.
+    static inline const char* labelglot_next(void* folder, int* file) {
+        struct dirent* entry = readdir((DIR*) folder);
+        if (!entry) return nullptr;
+        *file = entry->d_type == DT_REG;
+        return entry->d_name;
+    }
+    static inline void labelglot_close_folder(void* folder) { closedir((DIR*) folder); }
     #endif
     """
+    void* labelglot_open_folder(const char* path)
+    const char* labelglot_next(void* folder, int* file)
+    void labelglot_close_folder(void* folder)
     bint labelglot_stamp(const char* path, long long* size, long long* time)
     Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room)
 
@@ -66,6 +83,34 @@ def read(str path not None, Py_ssize_t limit):
     with nogil:
         size = labelglot_read(place, into, limit)
     return None if size < 0 else PyBytes_FromStringAndSize(into, size)
+
+
+def entries(str folder not None):
+    cdef Py_ssize_t length
+    cdef const char* name
+    cdef void* opened
+    cdef int is_file = 0
+    cdef list files = []
+    cdef list others = []
+    try:
+        opened = labelglot_open_folder(PyUnicode_AsUTF8AndSize(folder, &length))
+    except UnicodeEncodeError:
+        return None
+    if opened == NULL:
+        return None
+    try:
+        while True:
+            name = labelglot_next(opened, &is_file)
+            if name == NULL:
+                return files, others
+            if is_file:
+                files.append(PyUnicode_DecodeUTF8(name, strlen(name), NULL))
+            elif strcmp(name, ".") and strcmp(name, ".."):
+                others.append(PyUnicode_DecodeUTF8(name, strlen(name), NULL))
+    except UnicodeDecodeError:
+        return None
+    finally:
+        labelglot_close_folder(opened)
 
 
 def stamps(str root not None, tuple paths not None):

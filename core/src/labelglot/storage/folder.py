@@ -42,29 +42,25 @@ class FolderSource(Source):
         """All files, and all folders."""
         files: list[str] = []
         folders: list[str] = []
-        root = os.fspath(self.root)
+        root = self._root_text
         real = os.path.realpath(root)
         waiting = [""]
         while waiting:
             folder = waiting.pop()
-            try:
-                entries = os.scandir(f"{root}/{folder}")
-            except OSError:
-                continue
             start = f"{folder}/" if folder else ""
-            with entries:
-                for entry in entries:
-                    path = start + entry.name
-                    if entry.is_file(follow_symlinks=False):
+            plain, others = _entries(f"{root}/{folder}")
+            files += [start + name for name in plain] if start else plain
+            for name in others:
+                path, place = start + name, f"{root}/{start}{name}"
+                if os.path.islink(place):  # noqa: PTH114
+                    inside = (os.path.realpath(place) + "/").startswith(real + "/")
+                    if inside and os.path.isfile(place):  # noqa: PTH113
                         files.append(path)
-                        continue
-                    if entry.is_symlink() and not (os.path.realpath(entry.path) + "/").startswith(real + "/"):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(path)
-                        folders.append(path)
-                    elif entry.is_file():
-                        files.append(path)
+                elif os.path.isdir(place):  # noqa: PTH112
+                    waiting.append(path)
+                    folders.append(path)
+                elif os.path.isfile(place):  # noqa: PTH113
+                    files.append(path)
         return files, folders
 
     def exists(self, path: str) -> bool:
@@ -120,6 +116,22 @@ class FolderSource(Source):
         # None of them leads out of the folder: the walk left those out.
         tokens = native.stamps(self._root_text, tuple(files))
         return tokens or [_token(os.stat(f"{self._root_text}/{path}")) for path in files]  # noqa: PTH116
+
+
+def _entries(folder: str) -> tuple[list[str], list[str]]:
+    """Names in a folder: plain files, and all others; none if it cannot be looked into."""
+    found = native.entries(folder)
+    if found is not None:
+        return found
+    files: list[str] = []
+    others: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                (files if entry.is_file(follow_symlinks=False) else others).append(entry.name)
+    except OSError:
+        pass
+    return files, others
 
 
 def _token(stat: os.stat_result) -> str:

@@ -80,7 +80,12 @@ class Tree:
 
     def has_folder(self, folder: str) -> bool:
         """Whether a folder of images is there, or at least that of their labels."""
-        return folder in self.folders or mirrored(folder + "/")[:-1] in self.folders
+        return self._is_folder(folder) or self._is_folder(mirrored(folder + "/")[:-1])
+
+    def _is_folder(self, folder: str) -> bool:
+        inside = f"{folder}/" if folder else ""
+        first = bisect_left(self.paths, inside)
+        return first < len(self.paths) and self.paths[first].startswith(inside)
 
     def label_of(self, image: str) -> tuple[str | None, bool]:
         """The label file of an image, and whether it lies where trainers look for it."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, repeat
+from operator import sub
 from typing import Any, NamedTuple
 
 import msgspec
@@ -119,10 +120,10 @@ class Listing:
     def entries(self) -> Iterator[IndexEntry]:
         """What is known of the images without decoding them."""
         splits = () if self.split is None else (self.split,)
-        numbers = (b - a for a, b in zip(self.starts, self.starts[1:], strict=False))
+        numbers = map(sub, self.starts[1:], self.starts)
         none = repeat(None)
         rows = zip(self.keys(), self.paths, repeat(splits), self.sizes, none, numbers, none, self.ids, self.highest, strict=False)
-        return (IndexEntry(*row) for row in rows)
+        return map(IndexEntry._make, rows)
 
 
 class Listed(Sequence[Record]):

@@ -149,7 +149,7 @@ def forked(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-@pytest.mark.parametrize("chunk", [2, 4, 8])
+@pytest.mark.parametrize("chunk", [1, 2, 4, 8])
 def test_a_record_that_kills_is_named_once_though_it_is_read_twice(tmp_path, chunk, forked):
     for made in (surveyed, counted):
         written = lg.write(

@@ -1,5 +1,6 @@
-"""Rows of numbers, compiled: the few things that take most of the time of a large conversion and are nothing but arithmetic.
+"""The compiled part: the few things that take most of the time of a large conversion and decide nothing.
 
+Rows of text from columns of numbers and back, boxes side by side in an array, where the objects of a JSON array are, small files.
 Each function answers ``None`` where it is not compiled (``labelglot-native`` could not be built) or where something is out
 of the ordinary: then whoever asks does it in Python. So nothing is decided here, and nothing looks different with it: the
 suites compare both ways. ``LABELGLOT_PURE=1`` in the environment does without.
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
     Numbers = array[float]
 
-
 MISSING, NUMBER, EMPTY, NESTED, OBJECT, OTHER = range(6)
+"""What a field of a JSON object is, see :func:`index`."""
 
 
 def _none(*_: Any, **__: Any) -> None:
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
     def enclose(boxes: Numbers, rings: list[tuple[float, ...]], tolerance: float) -> list[bool] | None:
         """For each box whether it is the extent of the ring beside it."""
+
     def read(path: str, limit: int) -> bytes | None:
         """The first ``limit`` bytes of a file, 64 KB at the most; also ``None`` for a link or what cannot be read."""
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from labelglot.engine.chunk import Receipt, Work, run_chunk
 from labelglot.engine.events import Events
-from labelglot.engine.executor import Aside, Cancel, Executor, local_executor, processors
+from labelglot.engine.executor import Aside, Cancel, Executor, Poisoned, local_executor, processors
 from labelglot.engine.journal import LEAST, Journal, leftovers, signature, state_aside, sweep
 from labelglot.engine.output import Job, gone
 from labelglot.engine.pieces import PieceStore, take
@@ -174,6 +174,8 @@ def write(
             waiting = [work for work in prepared.work if work.ordinal not in done]
             with closing(events.watch(executor, "samples").run(run_chunk, job, waiting, cancel)) as receipts:
                 for receipt in heapq.merge(done.values(), receipts, key=attrgetter("ordinal")):
+                    if prepared.numbering is not None and isinstance(receipt, Poisoned):
+                        prepared.numbering.first(receipt.ordinal, [0])  # nobody else tells those behind it
                     take(receipt, place, spooled, report, writer)
             _decide(report, strict, lossless, source_format, writer.id)
             for folder, streams in spooled.folders(prepared.folders):

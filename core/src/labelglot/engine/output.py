@@ -85,6 +85,8 @@ class Output:
 
         Raises :class:`PluginError` naming the sample if a writer breaks.
         """
+        if not self.job.format.takes_columns:
+            samples = [_in_objects(encoded) for encoded in samples]
         together = None if self.job.folders or not samples else self._encode_many(samples)
         for piece in together or ():
             self.pieces.add(("", piece.slot), piece.data)
@@ -109,9 +111,6 @@ class Output:
     def _encode(self, encoded: Encoded, folder: str) -> bool:
         """Encode one sample; false if it cannot be written."""
         job, (ordinal, sample, reduced) = self.job, encoded
-        columns = None if job.format.takes_columns else as_columns(reduced.annotations)
-        if columns is not None:
-            reduced = reduced.replace(annotations=tuple(columns))
         if job.folders:
             reduced = reduced.replace(splits=())
         try:
@@ -157,6 +156,14 @@ class Output:
             self.images.append(copy)
         elif self.job.journal is not None:
             self.written.append(Written(copy.path, safe_join(self.staging, copy.path).stat().st_size, -1))
+
+
+def _in_objects(encoded: Encoded) -> Encoded:
+    """The sample with its objects one by one, if they are in columns."""
+    columns = as_columns(encoded.reduced.annotations)
+    if columns is None:
+        return encoded
+    return encoded._replace(reduced=encoded.reduced.replace(annotations=tuple(columns)))
 
 
 class PieceBuffer:

@@ -12,7 +12,7 @@ from labelglot import native
 from labelglot.images.probe import probe_head
 from labelglot.schema.columns import Boxes
 
-if native.fill((b"", b""), ([1],), 1) is None:
+if not native.COMPILED:
     pytest.skip("labelglot-native is not built here", allow_module_level=True)
 
 USUAL = st.one_of(

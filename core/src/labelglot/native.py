@@ -25,6 +25,9 @@ def _none(*_: Any, **__: Any) -> None:
 
 
 if TYPE_CHECKING:
+    COMPILED: bool
+    """Whether the functions here ever answer."""
+
     def fill(
         pieces: tuple[bytes, ...], columns: tuple[list[Any] | Numbers, ...], rows: int, between: bytes = b",", after: bytes = b",",
         shorter: bool = False,
@@ -97,7 +100,10 @@ else:
         from labelglot_native.files import entries, jpeg, read, stamps
         from labelglot_native.objects import index
         from labelglot_native.rows import fill, first_children, scan
+
+        COMPILED = True
     except ImportError:
+        COMPILED = False
         corners = edges = enclose = entries = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
 
-__all__ = ["corners", "edges", "enclose", "entries", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]
+__all__ = ["COMPILED", "corners", "edges", "enclose", "entries", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]

@@ -16,6 +16,7 @@ from operator import sub
 from typing import Any, NamedTuple
 
 import msgspec
+from labelglot import native
 from labelglot.errors import LabelglotError
 from labelglot.plugin import IndexEntry, ReadContext, Report
 from labelglot.storage.paths import are_plain
@@ -194,7 +195,7 @@ def list_large(
     its fields. ``only_boxes``: nothing but class, box and id is wanted of objects, and nothing is kept of its text.
     """
     data = json.unmark(data)
-    apart = cut(data)
+    apart = cut(data) if only_boxes or native.COMPILED else None
     if apart is None:
         return None
     try:

@@ -1,5 +1,6 @@
 """Builds the compiled module where there is a compiler for it; without one the package is empty, and nobody misses it."""
 
+import os
 import sys
 
 from setuptools import Extension, setup
@@ -12,5 +13,6 @@ setup(
             f"labelglot_native.{name}", [f"src/labelglot_native/{name}.pyx"], language="c++", extra_compile_args=FLAGS, optional=True
         )
         for name in ("boxes", "files", "objects", "rows")
-    ]
+    ],
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

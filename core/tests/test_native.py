@@ -143,6 +143,16 @@ def test_corners(centres, width, height):
         assert list(Boxes(found)) == made
 
 
+@given(st.lists(st.tuples(*[st.one_of(st.floats(-1e7, 1e7), st.integers(-99, 99).map(lambda n: n / 2))] * 4), max_size=4))
+def test_centres(boxes):
+    found = native.centres(Boxes.of(boxes).numbers, 1e9)
+    made = [((x0 + x1) * 5e8, (y0 + y1) * 5e8, (x1 - x0) * 1e9, (y1 - y0) * 1e9) for x0, y0, x1, y1 in boxes]
+    if any(abs(n) >= 2**53 for box in made for n in box):
+        assert found is None
+    else:
+        assert list(map(repr, found)) == [repr(round(n) / 1e9) for box in made for n in box]
+
+
 @given(st.lists(st.tuples(*[st.one_of(st.floats(), st.integers(-3, 3).map(float))] * 4), max_size=5))
 def test_edges(sizes):
     corners, sound = native.edges(list(sizes), 1e9)

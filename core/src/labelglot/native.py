@@ -57,6 +57,9 @@ if TYPE_CHECKING:
         ``high``.
         """
 
+    def centres(boxes: Numbers, grid: float) -> Numbers | None:
+        """Centre and size of boxes from their corners, each number on a ``grid`` of so many steps per pixel."""
+
     def edges(sizes: list[tuple[float, float, float, float]], limit: float) -> tuple[Numbers, list[bool]] | None:
         """Corners of boxes from corner and size, and of each box whether it has a width and a height, and no number of it is
         ``limit`` or more.
@@ -96,7 +99,7 @@ else:
     try:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
-        from labelglot_native.boxes import corners, edges, enclose, spans
+        from labelglot_native.boxes import centres, corners, edges, enclose, spans
         from labelglot_native.files import entries, jpeg, read, stamps
         from labelglot_native.objects import index
         from labelglot_native.rows import fill, first_children, scan
@@ -104,6 +107,6 @@ else:
         COMPILED = True
     except ImportError:
         COMPILED = False
-        corners = edges = enclose = entries = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
+        centres = corners = edges = enclose = entries = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
 
-__all__ = ["COMPILED", "corners", "edges", "enclose", "entries", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]
+__all__ = ["COMPILED", "centres", "corners", "edges", "enclose", "entries", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]

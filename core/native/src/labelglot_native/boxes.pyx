@@ -5,7 +5,10 @@ from cpython cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from libc.math cimport fabs, floor
+from libc.math cimport fabs, floor, rint
+
+# Up to here a double holds every whole number.
+cdef double EXACT = 9007199254740992.0
 
 cdef array.array _DOUBLES = array.array("d")
 
@@ -35,6 +38,25 @@ def corners(array.array centres not None, double width, double height, double lo
         edges[i + 1] = (c[i + 1] - c[i + 3] / 2) * height
         edges[i + 2] = (c[i] + c[i + 2] / 2) * width
         edges[i + 3] = (c[i + 1] + c[i + 3] / 2) * height
+    return found
+
+
+def centres(array.array boxes not None, double grid):
+    cdef double* c = _double_pointer(boxes)
+    cdef Py_ssize_t i, j, length = len(boxes)
+    cdef array.array found = _doubles(length)
+    cdef double* written = found.data.as_doubles
+    if length & 3:
+        raise ValueError("four numbers for each box are expected")
+    for i in range(0, length, 4):
+        written[i] = (c[i] + c[i + 2]) * (grid / 2)
+        written[i + 1] = (c[i + 1] + c[i + 3]) * (grid / 2)
+        written[i + 2] = (c[i + 2] - c[i]) * grid
+        written[i + 3] = (c[i + 3] - c[i + 1]) * grid
+        for j in range(i, i + 4):
+            if not fabs(written[j]) < EXACT:
+                return None
+            written[j] = rint(written[j]) / grid + 0.0
     return found
 
 

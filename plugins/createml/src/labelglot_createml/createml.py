@@ -7,9 +7,11 @@ from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from labelglot import native
 from labelglot.plugin import (
     Annotation,
     Box,
+    Columns,
     Content,
     Convention,
     Dataset,
@@ -206,6 +208,9 @@ class CreateMl(Document):
             items = [context.name(tag.label) for tag in sample.tags]
         else:
             found, columns = sample.annotations or (), as_columns(sample.annotations)
+            spelled_columns = None if columns is None or not options.plain else _spell_columns(columns, context)
+            if spelled_columns is not None and not sample.extra:
+                return b'{"image":%b,"annotations":[%b]}' % (json.dump(sample.path), spelled_columns)
             names, (keys, boxes) = context.once(_names), labels_and_boxes(found)
             try:
                 spelled = _centred(boxes) if options.plain else list(map(_Framed(options, sample), boxes))
@@ -339,6 +344,27 @@ GRID = 1e9
 def _names(context: WriteContext) -> Mapping[str, str]:
     """The name of each class, by key."""
     return {label.key: label.name for label in context.labels}
+
+
+def _spelled_names(context: WriteContext) -> Mapping[str, bytes]:
+    """The name of each class as JSON, by key."""
+    return {key: json.dump(name) for key, name in _names(context).items()}
+
+
+def _spell_columns(columns: Columns, context: WriteContext) -> bytes | None:
+    """The text of objects that are boxes and nothing else, with commas between; ``None`` for others, or if that is not compiled."""
+    names = context.once(_spelled_names)
+    if columns.boxes is None or not columns.only_boxes or not names.keys() >= set(columns.labels):
+        return None
+    numbers = native.centres(columns.boxes.numbers, GRID)
+    if numbers is None:
+        return None
+    labels = [names[label] for label in columns.labels]
+    text = native.fill(_OBJECT, (labels, *(numbers[i::4] for i in range(4))), len(labels))
+    return None if text is None else text[:-1]
+
+
+_OBJECT = (b'{"label":', b',"coordinates":{"x":', b',"y":', b',"width":', b',"height":', b"}},")
 
 
 def _centred(boxes: Sequence[Box]) -> list[_Coordinates]:

@@ -51,7 +51,7 @@ PAIRS = (
     Pair("voc-tfrecord", "voc-images", "tfrecord", thousands=5, images=True),
 )
 
-GROWTH = ("coco-tfod-csv", "coco-yolo-zip", "voc-coco")
+GROWTH = ("coco-tfod-csv", "coco-yolo-zip")
 """The pairs of ``--growth``."""
 
 

@@ -276,9 +276,13 @@ def test_files_out_of_the_ordinary_are_not_read(tmp_path):
     assert native.read("a\0b", 10) is None
     assert native.read("\udcff", 10) is None
     assert native.stamps(str(tmp_path), ("a", "none")) is None
-    found = native.stamps(str(tmp_path), ("a",))
-    stat = (tmp_path / "a").stat()
-    assert found in (None, [f"{stat.st_size}:{stat.st_mtime_ns}"])
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "b").write_bytes(b"bb")
+    paths = ("a", "folder/b", "a", "link")
+    found = native.stamps(str(tmp_path), paths)
+    stats = [(tmp_path / path).stat() for path in paths]
+    assert found in (None, [f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats])
+    assert native.stamps(str(tmp_path), ("none/b",)) is None
 
 
 def test_entries(tmp_path):

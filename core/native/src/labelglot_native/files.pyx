@@ -9,7 +9,9 @@ cdef extern from * nogil:
     """
     #ifdef _WIN32
     static inline Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room) { return -1; }
-    static inline bool labelglot_stamp(const char* path, long long* size, long long* time) { return false; }
+    static inline int labelglot_folder(const char* path) { return -1; }
+    static inline bool labelglot_stamp(int folder, const char* name, long long* size, long long* time) { return false; }
+    static inline void labelglot_close(int folder) {}
     static inline void* labelglot_open_folder(const char* path) { return nullptr; }
     static inline const char* labelglot_next(void* folder, int* file) { return nullptr; }
     static inline void labelglot_close_folder(void* folder) {}
@@ -32,9 +34,11 @@ cdef extern from * nogil:
         close(handle);
         return got < 0 ? -1 : size;
     }
-    static inline bool labelglot_stamp(const char* path, long long* size, long long* time) {
+    static inline int labelglot_folder(const char* path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+    static inline void labelglot_close(int folder) { if (folder >= 0) close(folder); }
+    static inline bool labelglot_stamp(int folder, const char* name, long long* size, long long* time) {
         struct stat found;
-        if (stat(path, &found)) return false;
+        if (fstatat(folder, name, &found, 0)) return false;
         *size = found.st_size;
     #ifdef __APPLE__
         *time = found.st_mtimespec.tv_sec * 1000000000LL + found.st_mtimespec.tv_nsec;
@@ -57,7 +61,9 @@ cdef extern from * nogil:
     void* labelglot_open_folder(const char* path)
     const char* labelglot_next(void* folder, int* file)
     void labelglot_close_folder(void* folder)
-    bint labelglot_stamp(const char* path, long long* size, long long* time)
+    int labelglot_folder(const char* path)
+    bint labelglot_stamp(int folder, const char* name, long long* size, long long* time)
+    void labelglot_close(int folder)
     Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room)
 
 cdef extern from "Python.h":
@@ -116,21 +122,33 @@ def entries(str folder not None):
 def stamps(str root not None, tuple paths not None):
     cdef long long size = 0, time = 0
     cdef Py_ssize_t length
-    cdef const char* place
-    cdef str whole
+    cdef const char* name
+    cdef str folder = None
+    cdef str inside, last, whole
+    cdef int opened = -1
     cdef bint there
     cdef list found = []
-    for path in paths:
-        whole = f"{root}/{path}"
-        try:
-            place = PyUnicode_AsUTF8AndSize(whole, &length)
-        except UnicodeEncodeError:
-            return None
-        with nogil:
-            there = labelglot_stamp(place, &size, &time)
-        if not there:
-            return None
-        found.append(f"{size}:{time}")
+    try:
+        for path in paths:
+            inside, _, last = path.rpartition("/")
+            # Where most files lie side by side, their folder is looked up once.
+            if inside != folder:
+                labelglot_close(opened)
+                opened = -1
+                whole = f"{root}/{inside}"
+                folder, opened = inside, labelglot_folder(PyUnicode_AsUTF8AndSize(whole, &length))
+                if opened < 0:
+                    return None
+            name = PyUnicode_AsUTF8AndSize(last, &length)
+            with nogil:
+                there = labelglot_stamp(opened, name, &size, &time)
+            if not there:
+                return None
+            found.append(f"{size}:{time}")
+    except UnicodeEncodeError:
+        return None
+    finally:
+        labelglot_close(opened)
     return found
 
 

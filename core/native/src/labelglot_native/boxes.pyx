@@ -7,26 +7,16 @@ from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.math cimport fabs, floor, rint
 
+from labelglot_native.doubles cimport double_pointer, doubles
+
 # Up to here a double holds every whole number.
 cdef double EXACT = 9007199254740992.0
 
-cdef array.array _DOUBLES = array.array("d")
-
-
-cdef array.array _doubles(Py_ssize_t length):
-    return array.clone(_DOUBLES, length, False)
-
-
-cdef double* _double_pointer(array.array numbers) except? NULL:
-    if numbers.ob_descr.typecode != c"d":
-        raise TypeError("an array of doubles is expected")
-    return numbers.data.as_doubles
-
 
 def corners(array.array centres not None, double width, double height, double low, double high):
-    cdef double* c = _double_pointer(centres)
+    cdef double* c = double_pointer(centres)
     cdef Py_ssize_t i, length = len(centres)
-    cdef array.array found = _doubles(length)
+    cdef array.array found = doubles(length)
     cdef double* edges = found.data.as_doubles
     if length & 3:
         raise ValueError("four numbers for each box are expected")
@@ -42,9 +32,9 @@ def corners(array.array centres not None, double width, double height, double lo
 
 
 def centres(array.array boxes not None, double grid):
-    cdef double* c = _double_pointer(boxes)
+    cdef double* c = double_pointer(boxes)
     cdef Py_ssize_t i, j, length = len(boxes)
-    cdef array.array found = _doubles(length)
+    cdef array.array found = doubles(length)
     cdef double* written = found.data.as_doubles
     if length & 3:
         raise ValueError("four numbers for each box are expected")
@@ -76,7 +66,7 @@ cdef bint _take_four(object numbers, double* into) noexcept:
 
 def edges(list sizes not None, double limit):
     cdef Py_ssize_t i, number = PyList_GET_SIZE(sizes)
-    cdef array.array found = _doubles(4 * number)
+    cdef array.array found = doubles(4 * number)
     cdef double* c = found.data.as_doubles
     cdef list sound = []
     for i in range(number):
@@ -100,11 +90,11 @@ cdef double _span(double low, double high) noexcept nogil:
 
 
 def spans(array.array boxes not None):
-    cdef double* c = _double_pointer(boxes)
+    cdef double* c = double_pointer(boxes)
     cdef double width, height
     cdef Py_ssize_t i, length = len(boxes)
-    cdef array.array found = _doubles(length)
-    cdef array.array areas = _doubles(length // 4)
+    cdef array.array found = doubles(length)
+    cdef array.array areas = doubles(length // 4)
     cdef double* written = found.data.as_doubles
     if length & 3:
         raise ValueError("four numbers for each box are expected")
@@ -118,7 +108,7 @@ def spans(array.array boxes not None):
 
 
 def enclose(array.array boxes not None, list rings not None, double tolerance):
-    cdef double* c = _double_pointer(boxes)
+    cdef double* c = double_pointer(boxes)
     cdef double low[2]
     cdef double high[2]
     cdef double value

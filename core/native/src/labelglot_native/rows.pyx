@@ -16,6 +16,7 @@ from libc.math cimport copysign, fabs
 from libc.string cimport memchr, memcmp, memcpy
 
 from labelglot_native.charconv cimport fixed, from_chars, from_chars_result, labelglot_fine, to_chars
+from labelglot_native.doubles cimport double_pointer, doubles
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
@@ -147,19 +148,6 @@ cdef class _Text:
         return length != 0
 
 
-cdef array.array _DOUBLES = array.array("d")
-
-
-cdef array.array _doubles(Py_ssize_t length):
-    return array.clone(_DOUBLES, length, False)
-
-
-cdef double* _double_pointer(array.array numbers) except? NULL:
-    if numbers.ob_descr.typecode != c"d":
-        raise TypeError("an array of doubles is expected")
-    return numbers.data.as_doubles
-
-
 def fill(
     tuple pieces not None, tuple columns not None, Py_ssize_t rows, bytes between not None=b",", bytes after not None=b",",
     bint shorter=False,
@@ -168,7 +156,7 @@ def fill(
     cdef Py_ssize_t i, j, k, number = PyTuple_GET_SIZE(columns)
     cdef Py_ssize_t length[PLACES]
     cdef const char* piece[PLACES + 1]
-    cdef double* doubles[PLACES]
+    cdef double* given[PLACES]
     cdef Py_ssize_t width[PLACES]
     cdef object column
     cdef bytes each
@@ -182,10 +170,10 @@ def fill(
         if j == number:
             break
         column = <object> PyTuple_GET_ITEM(columns, j)
-        doubles[j] = NULL
+        given[j] = NULL
         width[j] = 1
         if isinstance(column, array.array):
-            doubles[j] = _double_pointer(column)
+            given[j] = double_pointer(column)
             width[j] = len(column) // rows if rows else 1
             if not width[j] or width[j] * rows != len(column):
                 raise ValueError(f"as many numbers for each of {rows} rows are expected")
@@ -194,7 +182,7 @@ def fill(
     for i in range(rows):
         for j in range(number):
             text.add(piece[j], length[j])
-            if doubles[j] == NULL:
+            if given[j] == NULL:
                 column = <object> PyTuple_GET_ITEM(columns, j)
                 if not text.add_item(<object> PyList_GET_ITEM(column, i), separators, shorter):
                     return None
@@ -202,7 +190,7 @@ def fill(
             for k in range(width[j]):
                 if k:
                     text.add(separators + (k & 1), 1)
-                if not text.add_float(doubles[j][i * width[j] + k], shorter):
+                if not text.add_float(given[j][i * width[j] + k], shorter):
                     return None
         text.add(piece[number], length[number])
     return PyBytes_FromStringAndSize(text.data, text.size) if text.size else b""
@@ -289,7 +277,7 @@ def scan(bytes text not None, Py_ssize_t start, tuple pieces not None, str kinds
                 return None
             at += length[j + 1]
     if floating >= 0:
-        numbers = _doubles(floats.size // sizeof(double))
+        numbers = doubles(floats.size // sizeof(double))
         if floats.size:
             memcpy(numbers.data.as_doubles, floats.data, floats.size)
         columns[floating] = numbers

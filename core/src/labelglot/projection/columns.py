@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 from typing import Any, NamedTuple
@@ -37,11 +36,8 @@ def make_of(columns: Columns) -> Make:
 
 def following(several: Sequence[Columns]) -> list[bool | None]:
     """For each whether its boxes follow from the shapes beside them; ``None``: some do."""
-    numbers = array("d")
-    for columns in several:
-        if columns.boxes is not None:
-            numbers += columns.boxes.numbers
-    found = follow_all(Boxes(numbers), list(chain.from_iterable(columns.shapes or () for columns in several)))
+    boxes = Boxes.joined(columns.boxes for columns in several if columns.boxes is not None)
+    found = follow_all(boxes, list(chain.from_iterable(columns.shapes or () for columns in several)))
     ends = list(accumulate(map(len, several)))
     parts = (found[start:end] for start, end in zip([0, *ends], ends, strict=False))
     return [part[0] if part.count(part[0]) == len(part) else None for part in parts]

@@ -34,6 +34,14 @@ class Boxes(Sequence[Box]):
         """The same boxes, side by side."""
         return cls(array("d", chain.from_iterable(boxes)))
 
+    @classmethod
+    def joined(cls, several: Iterable[Boxes]) -> Boxes:
+        """All boxes of several, one after the other."""
+        numbers = array("d")
+        for boxes in several:
+            numbers += boxes.numbers
+        return cls(numbers)
+
     def __len__(self) -> int:
         return len(self.numbers) // 4
 

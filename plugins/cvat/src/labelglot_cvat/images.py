@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from labelglot.plugin import (
     Annotation,
     AttributeSpec,
     Box,
+    Boxes,
     Columns,
     Content,
     Dataset,
@@ -447,9 +447,7 @@ def _spell_columns(several: Sequence[Columns], before: list[bytes], names: Mappi
         outlined = (b"", b"    <polygon ", b' occluded="0" points="', b'" z_order="0"/>\n')
         return native.fill(outlined, (before, said, rings), len(said), b",", b";")
     if len(boxes) == len(several) and not shapes:
-        numbers = array("d")
-        for each in boxes:
-            numbers += each.numbers
+        numbers = Boxes.joined(boxes).numbers
         edges = [numbers[edge::4] for edge in range(4)]
         boxed = (b"", b"    <box ", b' occluded="0" xtl="', b'" ytl="', b'" xbr="', b'" ybr="', b'" z_order="0"/>\n')
         return native.fill(boxed, (before, said, *edges), len(said))

@@ -7,7 +7,6 @@ import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 _PAUSE = 0.0002
@@ -26,6 +25,8 @@ class Numbering:
 
     def __init__(self, sizes: Sequence[int]) -> None:
         """``sizes``: the number of samples of each piece, in order."""
+        from multiprocessing.sharedctypes import RawArray  # with ctypes, which few conversions need
+
         self.starts = [0, *accumulate(sizes)]
         self._objects: Any = RawArray("i", self.starts[-1] + 1)
         self._ends: Any = RawArray("q", [-1] * (len(sizes) + 1))

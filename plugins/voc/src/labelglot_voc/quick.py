@@ -238,12 +238,8 @@ def glance(data: bytes) -> Glance | None:
     names = _NAME.findall(text)
     if len(names) != text.count("<object"):
         return None
-    classes: dict[str | None, int] = {}
-    for name in names:
-        key = name.strip() or None
-        classes[key] = classes.get(key, 0) + 1
     found = _FILENAME.search(text)
-    return Glance(found[1] if found and found[1] else None, classes)
+    return Glance(found[1] if found and found[1] else None, _counted(names))
 
 
 def _glance(data: bytes) -> Glance | None:
@@ -259,11 +255,16 @@ def _glance(data: bytes) -> Glance | None:
     filename, closed, _ = rest.partition(b"</filename>")
     if rest and (not closed or b"<" in filename or b">" in filename):
         return None
+    return Glance(filename.decode() or None, _counted(names))
+
+
+def _counted(names: Sequence[str]) -> dict[str | None, int]:
+    """How often each class is named, ``None`` for no name."""
     classes: dict[str | None, int] = {}
     for name in names:
         key = name.strip() or None
         classes[key] = classes.get(key, 0) + 1
-    return Glance(filename.decode() or None, classes)
+    return classes
 
 
 @lru_cache(maxsize=4096)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, starmap
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from labelglot.engine.chunk import Work
@@ -61,11 +62,16 @@ def scan(
 
 
 class Listed(NamedTuple):
-    """A cheap index. ``numbers``: of some pieces of the dataset, in order, the ordinal of the first sample and how many
-    objects there are, ``None`` if an entry does not tell.
+    """What a cheap index says of a dataset or a piece of it.
+
+    ``entries``: every sample in order. ``seen``: keys of classes by first appearance, ``None`` if an entry does not tell.
+    ``highest``: number among the ids of annotations. ``numbers``: of pieces of the dataset, in order, the ordinal of the
+    first sample and how many objects there are, ``None`` if an entry does not tell.
     """
 
-    entries: list[IndexEntry]
+    entries: list[Entry]
+    seen: dict[str, None] | None
+    highest: int
     numbers: list[tuple[int, int]] | None
 
 
@@ -73,32 +79,60 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
     """The cheap index of a dataset, if it has one."""
     index = dataset.samples.record_index if isinstance(dataset.samples, Records) else None
     parts = list(dataset.partitions(chunks))
-    pieces: list[list[IndexEntry]]
     if index is not None:
         pieces = []
         for outcome in executor.run(_list, index, list(map(Work, parts)), cancel):
             if isinstance(outcome, Poisoned):
                 return None
-            pieces.append(list(map(IndexEntry._make, zip(*outcome, strict=True))))
-    else:
-        found = dataset.samples.index()
-        if found is None:
-            return None
-        entries = list(found)
-        if len(entries) != len(dataset):
-            return Listed(entries, None)
-        pieces = [entries[part.ordinal : part.ordinal + len(part)] for part in parts]
-    counts = [[entry.annotations for entry in piece] for piece in pieces]
-    numbers = None
-    if len(pieces) == len(parts) and not any(None in piece for piece in counts):
-        numbers = [(part.ordinal, sum(filter(None, piece))) for part, piece in zip(parts, counts, strict=True)]
-    return Listed(list(itertools.chain.from_iterable(pieces)), numbers)
+            pieces.append(_entered(outcome))
+        return _joined(pieces)
+    found = dataset.samples.index()
+    if found is None:
+        return None
+    entries = list(found)
+    if len(entries) != len(dataset):
+        return _summary(entries, 0)._replace(numbers=None)
+    return _joined(_summary(entries[part.ordinal : part.ordinal + len(part)], part.ordinal) for part in parts)
 
 
-def _list(index: RecordIndex, work: Work) -> list[tuple[Any, ...]]:
-    """The entries field by field, which costs less on the way between processes."""
+_NAMING = itemgetter(*map(IndexEntry._fields.index, ("key", "path", "splits", "id")))
+_LABELS, _HIGHEST, _NUMBER = map(attrgetter, ("labels", "highest_id", "annotations"))
+
+
+def _summary(entries: Sequence[IndexEntry], ordinal: int) -> Listed:
+    """What there is to know of some entries. ``ordinal``: of the first."""
+    labels, numbers = list(map(_LABELS, entries)), list(map(_NUMBER, entries))
+    return Listed(
+        list(starmap(Entry, map(_NAMING, entries))),
+        None if None in labels else dict.fromkeys(chain.from_iterable(labels)),
+        max(map(_HIGHEST, entries), default=0),
+        None if None in numbers else [(ordinal, sum(numbers))],
+    )
+
+
+def _joined(pieces: Iterable[Listed]) -> Listed:
+    """What there is to know of all pieces."""
+    entries: list[Entry] = []
+    seen: dict[str, None] | None = {}
+    numbers: list[tuple[int, int]] | None = []
+    highest = 0
+    for piece in pieces:
+        entries += piece.entries
+        seen = None if seen is None or piece.seen is None else seen | piece.seen
+        numbers = None if numbers is None or piece.numbers is None else numbers + piece.numbers
+        highest = max(highest, piece.highest)
+    return Listed(entries, seen, highest, numbers)
+
+
+def _list(index: RecordIndex, work: Work) -> tuple[Any, ...]:
+    """A piece, its entries field by field, which costs less on the way between processes."""
     assert isinstance(work.partition, RecordPartition)
-    return list(zip(*index.entries_of(work.partition.records, work.ordinal), strict=True))
+    found = _summary(list(index.entries_of(work.partition.records, work.ordinal)), work.ordinal)
+    return (list(zip(*found.entries, strict=True)), *found[1:])
+
+
+def _entered(piece: tuple[Any, ...]) -> Listed:
+    return Listed(list(map(Entry._make, zip(*piece[0], strict=True))), *piece[1:])
 
 
 def counts(dataset: Dataset, chunks: int) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import starmap
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from labelglot.engine.chunk import Work
@@ -20,7 +18,7 @@ from labelglot.projection.losses import LossSink
 from labelglot.projection.naming import Entry, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Report
-from labelglot.schema import Attribute, Dataset, IndexEntry, Label, Partition, Records, with_seen
+from labelglot.schema import Attribute, Dataset, Label, Partition, Records, with_seen
 
 CHUNK = 500
 """Samples per chunk: small enough to report progress, large enough that overhead does not show."""
@@ -118,9 +116,6 @@ def _formulas(texts: Iterable[str], report: Report) -> None:
             report.problem("csv.formula", f"a spreadsheet program takes {text!r} for a formula", raw=text, severity="info")
 
 
-_NAMING = itemgetter(*map(IndexEntry._fields.index, ("key", "path", "splits", "id")))
-
-
 class _Survey(NamedTuple):
     """``numbers``: of pieces of the dataset the ordinal of the first sample and how many objects there are; ``None`` if that is
     found out as they are read.
@@ -145,7 +140,7 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     if overview is not None and not _keeps_boxes(dataset, holds):
         overview = None
     known = None if full and overview is None else listed(dataset, executor, chunks, cancel)
-    if known is not None and not dataset.labels_complete and any(entry.labels is None for entry in known.entries):
+    if known is not None and not dataset.labels_complete and known.seen is None:
         known = None
     numbers = known.numbers if known is not None else None
     late = False
@@ -156,14 +151,12 @@ def _survey(dataset: Dataset, writer: Format, holds: Holds, executor: Executor, 
     if known is not None:
         labels = dataset.labels
         if not dataset.labels_complete:
-            labels = with_seen(labels, (key for entry in known.entries for key in entry.labels or ()))
-        entries = list(starmap(Entry, map(_NAMING, known.entries)))
-        highest = max([entry.highest_id for entry in known.entries], default=0)
+            labels = with_seen(labels, known.seen or ())
         if overview is not None and known.numbers is not None:
             attributes = {label: _kinds(found, holds) for label, found in overview.attributes.items()}
-            return _Survey(entries, labels, numbers or (), overview.labels, attributes, {}, highest, {})
+            return _Survey(known.entries, labels, numbers or (), overview.labels, attributes, {}, known.highest, {})
         if not full:
-            return _Survey(entries, labels, None if late else numbers or (), None, {}, {}, highest, {})
+            return _Survey(known.entries, labels, None if late else numbers or (), None, {}, {}, known.highest, {})
     found: Surveyed = scan(dataset, [SurveyVisitor(holds, full)], Report(), executor, chunks, cancel)[0]
     labels = dataset.labels if dataset.labels_complete else with_seen(dataset.labels, found.seen)
     return _Survey(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from labelglot.images.suffixes import is_image
+from labelglot.images.suffixes import images_of
 from labelglot.projection.naming import stem
 from labelglot.storage.paths import clean_foreign
 from labelglot.storage.source import Source
@@ -21,7 +21,7 @@ class ImageIndex:
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """All image files, in path order."""
-        return tuple(path for path in self.source.companions() if is_image(path))
+        return tuple(images_of(self.source.companions()))
 
     @cached_property
     def _all(self) -> frozenset[str]:

@@ -44,6 +44,10 @@ def without_noise(paths: Iterable[str]) -> list[str]:
     return [path for path in found if not is_noise(path)]
 
 
+_WILD = frozenset("*?[]")
+"""Characters of patterns that stand for others."""
+
+
 class Source:
     """Read access to a tree of files by posix relative path."""
 
@@ -151,14 +155,13 @@ class Source:
     def match(self, *patterns: str) -> tuple[str, ...]:
         """Files whose path or name matches one of the patterns, without regard to case."""
         wanted = [pattern.lower() for pattern in patterns]
-        suffixes = tuple(p[1:] for p in wanted if p.startswith("*") and not set(p[1:]) & set("*?["))
-        others = [p for p in wanted if not (p.startswith("*") and not set(p[1:]) & set("*?["))]
-        if not others:
-            last = {end for suffix in suffixes for end in (suffix[-1:], suffix[-1:].upper())}
-            return tuple([path for path in self.files() if path[-1:] in last and path.lower().endswith(suffixes)])
-
-        exact = {p for p in others if not set(p) & set("*?[")}
-        globs = [p for p in others if p not in exact]
+        suffixes = tuple(p[1:] for p in wanted if p.startswith("*") and p != "*" and not set(p[1:]) & _WILD)
+        exact = {p for p in wanted if not set(p) & _WILD}
+        globs = [p for p in wanted if set(p) & _WILD and p[1:] not in suffixes]
+        files = self.files()
+        if not any(p[-1] in _WILD for p in globs):
+            last = {end for p in wanted for end in (p[-1:], p[-1:].upper())}
+            files = tuple([path for path in files if path[-1:] in last])  # nearly all others, at little cost
 
         def fits(path: str) -> bool:
             low = path.lower()
@@ -169,7 +172,9 @@ class Source:
                 return True
             return any(fnmatch.fnmatchcase(low, p) or fnmatch.fnmatchcase(name, p) for p in globs)
 
-        return tuple(path for path in self.files() if fits(path))
+        if not exact and not globs:
+            return tuple([path for path in files if path.lower().endswith(suffixes)])
+        return tuple(path for path in files if fits(path))
 
     def local_path(self, path: str) -> Path | None:
         """The file on this machine's disk, if it is one."""

@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -91,27 +92,47 @@ def survey(
     lists, a folder called train, val or test is a split. ``code``: of the format, for problems. ``beside``: each file
     lies beside its image, so that no folder tells them apart: all folders are part of names.
     """
-    identify = _whole if beside else id_of
     images = [path for path in context.images.paths if beside or not MASKS & set(path.split("/"))]
     by_id: dict[str, list[str]] = {}
-    for path in images:
-        by_id.setdefault(with_suffix(identify(path), ""), []).append(path)
+    for id_, path in zip(_ids(images, beside), images, strict=True):
+        by_id.setdefault(id_, []).append(path)
     annotations: dict[str, str] = {}
-    for path in files:
-        first = annotations.setdefault(with_suffix(identify(path), ""), path)
+    for id_, path in zip(_ids(files, beside), files, strict=True):
+        first = annotations.setdefault(id_, path)
         if first != path:
             message = f"there is {first} for the same image"
             context.report.problem(f"{code}.duplicate", message, path, severity="error", action="skipped")
     lists = read_lists(context, tasks, annotations.keys() | by_id.keys(), code)
-    chosen = _match(context, annotations, by_id)
+    chosen = _match(context, annotations, by_id) if by_id else {}
     taken = set(chosen.values())
-    found = [(id_, Pair(path, chosen.get(id_))) for id_, path in annotations.items()]
+    found: list[_Found] = [(id_, path, chosen.get(id_)) for id_, path in annotations.items()]
     if context.source.focus is None:
         stored = [path for path in images if "JPEGImages" in path.split("/")] or images
-        found += [(with_suffix(identify(path), ""), Pair(None, path)) for path in stored if path not in taken]
-        present = {id_ for id_, _ in found}
-        found += [(id_, Pair(None)) for id_ in lists.splits if id_ not in present]
+        free = [path for path in stored if path not in taken]
+        found += [(id_, None, path) for id_, path in zip(_ids(free, beside), free, strict=True)]
+        present = {id_ for id_, _, _ in found}
+        found += [(id_, None, None) for id_ in lists.splits if id_ not in present]
     return Tree(_identified(found, lists, folder_splits and not lists.found, beside), tuple(lists.classes))
+
+
+_Found = tuple[str, str | None, str | None]
+"""An id, its annotation file and its image."""
+
+
+def _ids(paths: Iterable[str], beside: bool) -> list[str]:
+    """The id of each path."""
+    ids = []
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        dot = name.rfind(".")
+        ids.append((f"{folder}/" if beside and folder else _prefix(folder)) + (name if dot <= 0 else name[:dot]))
+    return ids
+
+
+@lru_cache(maxsize=1 << 16)
+def _prefix(folder: str) -> str:
+    """What ids of files in a folder begin with."""
+    return under(_without(folder)[1], "")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -123,10 +144,6 @@ def _without(folder: str) -> tuple[str | None, str]:
             if part in known or (known is LOOSE and part.lower() in known):
                 return "/".join(parts[:i]), "/".join(parts[:i] + parts[i + 1 :])
     return None, folder
-
-
-def _root(path: str) -> str | None:
-    return _without(path.rpartition("/")[0])[0]
 
 
 def is_of_labels(path: str) -> bool:
@@ -175,38 +192,45 @@ def _file_name(context: ReadContext, path: str) -> str:
     return html.unescape(found[1].decode("utf-8", "replace")).strip() if found else ""
 
 
-def _identified(
-    found: Sequence[tuple[str, Pair]], lists: Lists, folder_splits: bool, beside: bool
-) -> list[Pair]:
+def _identified(found: Sequence[_Found], lists: Lists, folder_splits: bool, beside: bool) -> list[Pair]:
     """Give each image its splits and its path below the part of the tree all of them share."""
     identify = _whole if beside else id_of
-    heads = {_head(id_, pair.annotation or pair.image, folder_splits, beside) for id_, pair in found}
+    folders = {(_folder(id_), _folder(annotation or image)) for id_, annotation, image in found}
+    heads = {_head(id_, file, folder_splits, beside) for id_, file in folders}
     wrapper = _common((heads - {None}) | lists.roots)
     start = f"{wrapper}/" if wrapper else ""
     seen: set[tuple[tuple[str, ...], str]] = set()
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
     result = []
-    for id_, pair in sorted(found, key=lambda item: item[0]):
+    for id_, annotation, image in sorted(found, key=itemgetter(0)):
         splits = order_splits(lists.splits.get(id_, ()))
-        path = (id_ if pair.image is None else identify(pair.image)).removeprefix(start)
+        path = (id_ if image is None else identify(image)).removeprefix(start)
         if folder_splits:
             splits, path = _split_of(path)
-        if (splits, path) in seen and pair.image is not None:
-            path = pair.image
+        if image is not None and (splits, path) in seen:
+            path = image
         seen.add((splits, path))
-        result.append(Pair(pair.annotation, pair.image, splits, path, lists.listed(id_)))
+        # The same object for the same splits, since pairs travel between processes.
+        result.append(Pair(annotation, image, known.setdefault(splits, splits), path, lists.listed(id_)))
     return result
 
 
-def _head(id_: str, file: str | None, folder_splits: bool, beside: bool) -> str | None:
-    """The part of an id that may be the way to the dataset rather than part of the image's name."""
-    if file is None:
+def _folder(path: str | None) -> str | None:
+    return None if path is None else path.rpartition("/")[0]
+
+
+def _head(id_folder: str | None, folder: str | None, folder_splits: bool, beside: bool) -> str | None:
+    """The part of an id that may be the way to the dataset rather than part of the image's name: of one in ``id_folder`` whose
+    file is in ``folder``.
+    """
+    if folder is None:
         return None
-    folders = id_.split("/")[:-1]
     if folder_splits:
-        at = next((i for i, part in enumerate(folders) if split_role(part)), None)
+        parts = id_folder.split("/") if id_folder else []
+        at = next((i for i, part in enumerate(parts) if split_role(part)), None)
         if at is not None:
-            return "/".join(folders[:at])
-    return "" if beside else _root(file) or ""
+            return "/".join(parts[:at])
+    return "" if beside else _without(folder)[0] or ""
 
 
 def _common(heads: Iterable[str | None]) -> str:
@@ -294,7 +318,7 @@ def _lines(context: ReadContext, path: str) -> list[str]:
 
 def _add(lists: Lists, each: _List, other_task: str | None) -> None:
     for line in each.lines:
-        id_ = each.resolve(line)
+        id_ = line if not each.root and line in each.ids else each.resolve(line)
         if other_task is not None:
             found = lists.sets.setdefault(id_, {}).setdefault(other_task, [])
         else:

@@ -304,7 +304,7 @@ def says_more(sample: Sample, code: str) -> bool:
 def annotation_files(context: ReadContext, code: str) -> list[str]:
     """The XML files of a source: those in ``Annotations`` if there is such a folder, else all."""
     files = list(context.source.match("*.xml"))
-    inside = [path for path in files if "Annotations" in path.split("/")]
+    inside = [path for path in files if path.startswith("Annotations/") or "/Annotations/" in path]
     if inside and len(inside) < len(files):
         for path in set(files) - set(inside):
             message = "an XML file outside of Annotations is not read"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelglot import native
 from labelglot.images.probe import probe_head
-from labelglot.schema.columns import Boxes
+from labelglot.schema.columns import Boxes, _extent
 
 if not native.COMPILED:
     pytest.skip("labelglot-native is not built here", allow_module_level=True)
@@ -89,6 +89,12 @@ def test_arguments_that_would_read_too_far_are_refused():
         native.enclose(array("d", [1.0]), [], 0.1)
     with pytest.raises(ValueError):
         native.index(b"{}", 0, 5, (b"a",), 1, 1, b"b", ())
+    with pytest.raises(ValueError):
+        native.alike(b"<a>", 4, (b"<a>",), b"</a>", "s")
+    with pytest.raises(ValueError):
+        native.alike(b"<a>", 0, (b"<a>",), b"</a>", "sf")
+    with pytest.raises(ValueError):
+        native.extent(array("d", [1.0]))
 
 
 NUMBER = st.one_of(USUAL.map(repr), st.integers(-5, 10**6).map(str), st.sampled_from(["1e3", "nan", "inf", "", "-", "1.2.3", ".5", "5.", " 1", "١"]))
@@ -113,7 +119,32 @@ def test_rows_are_scanned_or_refused(rows, end):
         assert found is not None and found[0] == len(text)
 
 
+TAGS = (b"<a>", b"<b>")
+
+
+@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8"), max_size=3), NUMBER), min_size=1, max_size=4), st.sampled_from(["", " ", "</row>"]))
+def test_rows_that_are_spelled_like_the_first_one(rows, between):
+    text = "".join(f"\n<row x='1'><a>{a}</a>{between}<c>1</c><b>{b}</b></row>" for a, b in rows).encode("utf-8", "replace")
+    found = native.alike(b"<z>" + text + b" ", 3, TAGS, b"</row>", "sf")
+    if found is not None:
+        end, columns, pieces = found
+        assert pieces == (b"\n<row x='1'><a>", f"</a>{between}<c>1</c><b>".encode(), b"</b></row>")
+        assert (end - 3, columns) == native.scan(text, 0, pieces, "sf")
+    usual = all(DECIMAL.fullmatch(b) and (not a or a.isalnum()) for a, b in rows) and between != "</row>"
+    assert not usual or (found is not None and found[0] == 3 + len(text))
+    assert native.alike(text, 0, (b"<a>", b"<d>"), b"</row>", "sf") is None
+    assert native.alike(text, 0, TAGS, b"</rows>", "sf") is None
+
+
 BOX = st.tuples(*[st.floats(-1e5, 1e5)] * 4)
+
+
+@given(st.lists(st.tuples(*[st.one_of(st.floats(), st.integers(-3, 3).map(float))] * 4), max_size=4))
+def test_extent(boxes):
+    sound = boxes and all(-math.inf < b[0] < b[2] < math.inf and -math.inf < b[1] < b[3] < math.inf for b in boxes)
+    around = (min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)) if sound else None
+    numbers = Boxes.of(boxes).numbers
+    assert native.extent(numbers) == _extent(numbers) == around
 
 
 def span(low, high):

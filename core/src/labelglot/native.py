@@ -47,6 +47,13 @@ if TYPE_CHECKING:
         exponent; the last of all are one array, the others a list each.
         """
 
+    def alike(
+        text: bytes, start: int, tags: tuple[bytes, ...], end: bytes, kinds: str
+    ) -> tuple[int, list[Any], tuple[bytes, ...]] | None:
+        """What :func:`scan` makes of rows of XML that are spelled like the first one, and the pieces it is made of: its values
+        stand behind the ``tags``, it ends with the first ``end``.
+        """
+
     def first_children(text: bytes, outer: bytes, inner: bytes, end: bytes) -> list[str] | None:
         """The text of the first child of each XML element that begins with ``outer`` and a bracket: from the tag ``inner`` to the
         tag ``end``, without markup. ``None`` also if the first child of one is another, or another element begins like that.
@@ -69,6 +76,9 @@ if TYPE_CHECKING:
         """Corner and size of boxes from their corners, without the noise of the subtraction: corner and size add up to the
         other corner. And their areas.
         """
+
+    def extent(boxes: Numbers) -> tuple[float, float, float, float] | None:
+        """The smallest box around all of them; ``None`` also if there is none, or one without width or height."""
 
     def enclose(boxes: Numbers, rings: list[tuple[float, ...]], tolerance: float) -> list[bool] | None:
         """For each box whether it is the extent of the ring beside it."""
@@ -99,14 +109,18 @@ else:
     try:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
-        from labelglot_native.boxes import centres, corners, edges, enclose, spans
+        from labelglot_native.boxes import centres, corners, edges, enclose, extent, spans
         from labelglot_native.files import entries, jpeg, read, stamps
         from labelglot_native.objects import index
-        from labelglot_native.rows import fill, first_children, scan
+        from labelglot_native.rows import alike, fill, first_children, scan
 
         COMPILED = True
     except ImportError:
         COMPILED = False
-        centres = corners = edges = enclose = entries = fill = first_children = index = jpeg = read = scan = spans = stamps = _none
+        alike = centres = corners = edges = enclose = entries = extent = fill = first_children = _none
+        index = jpeg = read = scan = spans = stamps = _none
 
-__all__ = ["COMPILED", "centres", "corners", "edges", "enclose", "entries", "fill", "first_children", "index", "jpeg", "read", "scan", "spans", "stamps"]
+__all__ = [
+    "COMPILED", "alike", "centres", "corners", "edges", "enclose", "entries", "extent", "fill", "first_children", "index", "jpeg",
+    "read", "scan", "spans", "stamps",
+]  # fmt: skip

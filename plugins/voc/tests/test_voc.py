@@ -337,6 +337,9 @@ def test_a_size_that_is_not_there(size):
         f"<annotation>{thing()} {thing(name=' y ')}<segmented>1</segmented>{thing()}</annotation>",
         f"<annotation>{thing('<difficult>1</difficult>' + BOX) * 2}</annotation>",
         f"<annotation>{thing('<difficult>1</difficult>' + BOX)}{thing()}</annotation>",
+        f"<annotation><folder>x</folder>\n<filename> é.jpg</filename>\n<path>p</path>\n{thing()}\n{thing(name=' ß ')}\n</annotation>\n",
+        f"<annotation>\r\n<filename>a.jpg</filename>\r\n<x>a\rb</x>{thing()}\r\n{thing()}\r\n</annotation>",
+        f"<annotation><filename></filename>{thing()}{thing()}</annotation>",
     ],
 )
 def test_the_quick_reader_reads_the_same(text):
@@ -360,11 +363,26 @@ def test_the_quick_reader_reads_the_same(text):
         f'<?xml version="1.0" encoding="latin-1"?><annotation>{thing()}</annotation>',
         f"<annotation>{thing('<pose>a</difficult>' + BOX)}</annotation>", f"<annotation>{thing()}x{thing()}</annotation>",
         f"<annotation><x>{thing()}</x></annotation>", f"<annotation>{thing()}{thing(BOX.replace('3<', '0<'))}</annotation>",
+        f"<annotation><filename/>{thing()}{thing()}</annotation>",
+        f"<annotation><filename>a</filename>{thing()}<filename>b</filename></annotation>",
         f"<annotation>{thing(name='')}</annotation>", f"<annotation>{thing(BOX.replace('1<', 'inf<'))}</annotation>",
     ],
 )  # fmt: skip
 def test_the_quick_reader_leaves_the_rest_to_the_parser(text):
     assert quick.read(text.encode(), CONVENTIONS["raw"]) is None
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("a.jpg", "a\x07.jpg"), ("a.jpg", "a&lt;.jpg"), ("VOC", "V\x01C"), ("cat", "c\x02at"), (">1<", ">1\x1f<"), ("\n\n", "\x0b\n"),
+        ("</annotation>", "</annotation>\x0c"), ("</object>\n<object>", "</object>\ufffe<object>"),
+    ],
+)  # fmt: skip
+def test_characters_that_xml_does_not_have_are_left_to_the_parser(old, new):
+    text = f"<annotation><folder>VOC</folder><filename>a.jpg</filename>\n\n{thing()}\n{thing()}</annotation>"
+    assert old in text and quick.read(text.encode(), CONVENTIONS["raw"]) is not None
+    assert quick.read(text.replace(old, new).encode(), CONVENTIONS["raw"]) is None
 
 
 def test_the_index_tells_what_reading_tells():

@@ -5,7 +5,7 @@ from cpython cimport array
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
-from libc.math cimport fabs, floor, rint
+from libc.math cimport INFINITY, fabs, floor, rint
 
 from labelglot_native.doubles cimport double_pointer, doubles
 
@@ -144,3 +144,20 @@ def enclose(array.array boxes not None, list rings not None, double tolerance):
             and fabs(high[0] - c[4 * i + 2]) <= tolerance and fabs(high[1] - c[4 * i + 3]) <= tolerance
         )
     return found
+
+
+def extent(array.array boxes not None):
+    cdef double* c = double_pointer(boxes)
+    cdef double x0 = INFINITY
+    cdef double y0 = INFINITY
+    cdef double x1 = -INFINITY
+    cdef double y1 = -INFINITY
+    cdef Py_ssize_t i, length = len(boxes)
+    if length & 3:
+        raise ValueError("four numbers for each box are expected")
+    for i in range(0, length, 4):
+        if not (c[i] < c[i + 2] and c[i + 1] < c[i + 3]):
+            return None
+        x0, y0 = min(x0, c[i]), min(y0, c[i + 1])
+        x1, y1 = max(x1, c[i + 2]), max(y1, c[i + 3])
+    return (x0, y0, x1, y1) if -INFINITY < x0 < x1 < INFINITY and -INFINITY < y0 < y1 < INFINITY else None

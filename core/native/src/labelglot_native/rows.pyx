@@ -333,3 +333,31 @@ def first_children(bytes text not None, bytes outer not None, bytes inner not No
             return None
         found.append(PyUnicode_DecodeUTF8(<char*> at, stop - at, NULL))
         at = stop
+
+
+def alike(bytes text not None, Py_ssize_t start, tuple tags not None, bytes end not None, str kinds not None):
+    cdef const char* begin = PyBytes_AS_STRING(text)
+    cdef const char* at = begin + start
+    cdef const char* last
+    cdef const char* value
+    cdef bytes tag
+    cdef list pieces = []
+    if not 0 <= start <= PyBytes_GET_SIZE(text) or PyTuple_GET_SIZE(tags) != len(kinds):
+        raise ValueError("a kind for each tag, and a start inside the text are expected")
+    last = <const char*> labelglot_find(at, PyBytes_GET_SIZE(text) - start, PyBytes_AS_STRING(end), PyBytes_GET_SIZE(end))
+    if last == NULL:
+        return None
+    last += PyBytes_GET_SIZE(end)
+    for tag in tags:
+        value = <const char*> labelglot_find(at, last - at, PyBytes_AS_STRING(tag), PyBytes_GET_SIZE(tag))
+        if value == NULL:
+            return None
+        value += PyBytes_GET_SIZE(tag)
+        pieces.append(PyBytes_FromStringAndSize(at, value - at))
+        at = <const char*> memchr(value, c"<", last - value)
+        if at == NULL:
+            return None
+    pieces.append(PyBytes_FromStringAndSize(at, last - at))
+    spelled = tuple(pieces)
+    found = scan(text, start, spelled, kinds)
+    return None if found is None else (found[0], found[1], spelled)

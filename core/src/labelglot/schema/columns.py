@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, repeat
-from operator import attrgetter
+from math import isfinite
+from operator import attrgetter, lt
 from typing import Any, cast
 
 from msgspec.structs import replace
 
+from labelglot import native
 from labelglot.schema.annotation import Annotation
 from labelglot.schema.base import Extra
 from labelglot.schema.shape import Box, Shape
@@ -42,6 +44,11 @@ class Boxes(Sequence[Box]):
             numbers += boxes.numbers
         return cls(numbers)
 
+    @property
+    def extent(self) -> Box | None:
+        """The smallest box around all of them; ``None`` if one has no width or no height or is not finite, or if there is none."""
+        return native.extent(self.numbers) or _extent(self.numbers)
+
     def __len__(self) -> int:
         return len(self.numbers) // 4
 
@@ -60,6 +67,14 @@ class Boxes(Sequence[Box]):
             return Boxes(self.numbers[4 * start : 4 * stop]) if step == 1 else Boxes.of(list(self)[place])
         at = 4 * range(len(self))[place]
         return tuple(self.numbers[at : at + 4])
+
+
+def _extent(numbers: array[float]) -> Box | None:
+    x0, y0, x1, y1 = (numbers[side::4] for side in range(4))
+    if not numbers or not all(map(lt, x0, x1)) or not all(map(lt, y0, y1)):
+        return None
+    found = (min(x0), min(y0), max(x1), max(y1))
+    return found if all(map(isfinite, found)) else None
 
 
 class Columns(Sequence[Annotation]):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from math import inf
-from operator import lt
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,10 +39,10 @@ _USUAL = re.compile(
     + "".join(rf"<{corner}>([^<&>]*)</{corner}>\s*" for corner in ("xmin", "ymin", "xmax", "ymax"))
     + r"</bndbox>\s*</object>"
 )
+_USUAL_BYTES = re.compile(_USUAL.pattern.encode())
 _POINT = re.compile(r"\s*<([xy]\d+)>([^<&>]*)</\1>")
 _NAME = re.compile(r"<object>\s*<name>([^<>]*)</name>")
 _FILENAME = re.compile(r"<filename>([^<>]*)</filename>")
-_MARKUP = re.compile("[<>&]")
 _END = re.compile(r"\s*</annotation>\s*")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r"))
 _IN_ORDER = ("xmin", "ymin", "xmax", "ymax")
@@ -59,52 +58,54 @@ class Read(NamedTuple):
 
 def read(data: bytes, boxes: Convention) -> Read | None:
     """A whole annotation file, or ``None`` if it is out of the ordinary."""
-    if len(data.translate(None, _CONTROLS)) != len(data) or b"\xef\xbf" in data:
+    if not data.isascii() and (b"\xef\xbf" in data or not _is_text(data)):
         return None
+    return (_read_usual(data) if boxes is PIXELS and b"\r" not in data else None) or _read_closely(data, boxes)
+
+
+def _is_text(data: bytes) -> bool:
     try:
-        text = data.decode()
+        data.decode()
     except UnicodeDecodeError:
-        return None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        data = text.encode()
-    begin = _BEGIN.match(text)
-    if begin is None:
-        return None
-    found = _read_usual(text, data, begin.end()) if boxes is PIXELS else None
-    return _read_closely(text, begin.end(), boxes) if found is None else found
+        return False
+    return True
 
 
-def _read_usual(text: str, data: bytes, start: int) -> Read | None:
-    """A file as tools write them: some facts, then objects that are spelled alike. ``data``: the same, encoded."""
-    objects = text.find("<object>", start)
-    name = text.find("<filename>", start, objects)
-    after = text.find("</filename>", name, objects)
-    if not 0 <= start <= name < after < objects or _MARKUP.search(text, name + len("<filename>"), after):
+def _read_usual(data: bytes) -> Read | None:
+    """A file as tools write them: some facts, then objects that are spelled alike."""
+    name = data.find(b"<filename>")
+    after = data.find(b"</filename>", name)
+    objects = data.find(b"<object>", after)
+    if not 0 <= name < after < objects < SHORT:
         return None
-    further = text[after + len("</filename>") : objects].rstrip()
-    if objects - start > SHORT:
+    filename, further = data[name + len(b"<filename>") : after], data[after + len(b"</filename>") : objects].rstrip(b" \n\t")
+    contents = _facts(data[:name], further)
+    if contents is None or not _PLAIN.fullmatch(filename):
         return None
-    contents = _facts(text[start:name], further)
-    if contents is None:
+    columns, end = _usual(data, after + len(b"</filename>") + len(further))
+    if columns is None or data[end:].strip(b" \n\t") != b"</annotation>":
         return None
-    columns, end = _usual(text, data, after + len("</filename>") + len(further))
-    if columns is None or not _END.fullmatch(text, end):
-        return None
-    filename = text[name + len("<filename>") : after]
-    return Read(contents._replace(filename=filename or None, extra=dict(contents.extra)), columns.as_annotations())
+    whole = Contents(filename.decode() or None, contents.uri, contents.size, (), dict(contents.extra), True)
+    return Read(whole, columns.as_annotations())
 
 
 SHORT = 4096
-"""Characters of what a file says before its objects, up to which it is remembered."""
+"""Bytes of what a file says before its objects, up to which it is remembered."""
+
+_PLAIN = re.compile(rb"[^\x00-\x1f<>&]*")
 
 
 @lru_cache(maxsize=4096)
-def _facts(before: str, after: str) -> Contents | None:
+def _facts(before: bytes, after: bytes) -> Contents | None:
     """What a file says besides the name of its image and its objects: remembered, since many say the same."""
+    if (before + after).translate(None, _CONTROLS) != before + after:
+        return None
     texts: dict[str, Any] = {}
-    for text in (before, after):
-        at = 0
+    begin = _BEGIN.match(before.decode())
+    if begin is None:
+        return None
+    for text, start in ((before.decode(), begin.end()), (after.decode(), 0)):
+        at = start
         while found := _TOP.match(text, at):
             at = found.end()
             if not _keep(found, texts):
@@ -125,7 +126,14 @@ def _keep(found: re.Match[str], texts: dict[str, Any]) -> bool:
     return True
 
 
-def _read_closely(text: str, at: int, boxes: Convention) -> Read | None:
+def _read_closely(data: bytes, boxes: Convention) -> Read | None:
+    if len(data.translate(None, _CONTROLS)) != len(data):
+        return None
+    text = data.decode().replace("\r\n", "\n").replace("\r", "\n")
+    begin = _BEGIN.match(text)
+    if begin is None:
+        return None
+    at = begin.end()
     texts: dict[str, Any] = {}
     objects: list[Annotation] = []
     while (found := _OBJECT.match(text, at)) or (found := _TOP.match(text, at)):
@@ -143,50 +151,52 @@ def _read_closely(text: str, at: int, boxes: Convention) -> Read | None:
     return None if wrong else Read(contents, tuple(objects))
 
 
-def _usual(text: str, data: bytes, start: int) -> tuple[Columns | None, int]:
+def _usual(data: bytes, start: int) -> tuple[Columns | None, int]:
     """The objects from ``start`` on if they are spelled alike but for their names and corners, and where they end."""
-    first = _USUAL.match(text, start)
-    like = None if first is None else _like(first[2])
-    if first is None or like is None:
+    found = native.alike(data, start, _OPEN, b"</object>", "sffff") or _alike(data, start)
+    if found is None:
         return None, start
-    (a, b), (c, d), (e, f), (g, h), (i, j) = first.span(1), first.span(3), first.span(4), first.span(5), first.span(6)
-    if text.isascii():
-        pieces = (data[start:a], data[b:c], data[d:e], data[f:g], data[h:i], data[j : first.end()])
-        scanned = native.scan(data, start, pieces, "sffff")
-        if scanned is not None:
-            end, (names, corners) = scanned
-            upright = all(map(lt, corners[::4], corners[2::4])) and all(map(lt, corners[1::4], corners[3::4]))
-            names = list(map(str.strip, names))
-            return (Columns(names, Boxes(corners), None, like), end) if upright and all(names) else (None, start)
-    before, *between, after = (text[m:n].encode() for m, n in ((start, a), (b, c), (d, e), (f, g), (h, i), (j, first.end())))
-    return _by_marks(text, start, (before, between, after), like)
+    end, (names, corners), pieces = found
+    like, boxes, names = _spelled(pieces), Boxes(corners), list(map(str.strip, names))
+    return (Columns(names, boxes, None, like), end) if like is not None and boxes.extent and all(names) else (None, start)
 
 
-def _by_marks(
-    text: str, start: int, pieces: tuple[bytes, Sequence[bytes], bytes], like: Annotation
-) -> tuple[Columns | None, int]:
-    """The same in Python. The ``pieces`` between the values of the first object are looked for in all of them, each marked
-    with a character of its own, which occurs nowhere else; so the marks tell whether all values are where they should be.
+_OPEN = (b"<name>", *(f"<{corner}>".encode() for corner in _IN_ORDER))
+
+
+@lru_cache(maxsize=4096)
+def _spelled(pieces: tuple[bytes, ...]) -> Annotation | None:
+    """An object with what stands between its name and corners; ``None`` if it is of another shape."""
+    text = b"0".join(pieces)
+    found = _USUAL.fullmatch(text.decode()) if text.translate(None, _CONTROLS) == text else None
+    return _like(found[2]) if found is not None and found.group(1, 3, 4, 5, 6) == ("0",) * 5 else None
+
+
+def _alike(data: bytes, start: int) -> tuple[int, tuple[list[str], array[float]], tuple[bytes, ...]] | None:
+    """The same as :func:`labelglot.native.alike` in Python.
+
+    The pieces between the values of the first object are looked for in all of them, each marked with a character of its own,
+    which occurs nowhere else; so the marks tell whether all values are where they should be.
     """
-    before, between, after = pieces
-    tail = after.decode()
-    end = text.rfind(tail) + len(tail)
-    block = text[start:end].encode()[len(before) : -len(after)].replace(after + before, b"\5")
+    first = _USUAL_BYTES.match(data, start)
+    if first is None:
+        return None
+    edges = [start, *(edge for value in (1, 3, 4, 5, 6) for edge in first.span(value)), first.end()]
+    before, *between, after = pieces = tuple(data[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+    end = data.rfind(after) + len(after)
+    block = data[start + len(before) : end - len(after)].replace(after + before, b"\5")
     for mark, piece in zip(_MARKED, between, strict=True):
         block = block.replace(piece, mark)
     number = block.count(b"\5") + 1
     if block.translate(None, _VALUES) + b"\5" != b"\1\2\3\4\5" * number:
-        return None, start
+        return None
     values = block.translate(_APART).split(b"\0")
-    names = [name.decode().strip() for name in values[::5]]
+    names = [name.decode() for name in values[::5]]
     del values[::5]
     try:
-        edges = iter(_numbers(values))
+        return end, (names, array("d", _numbers(values))), pieces
     except ValueError:
-        return None, start
-    found = list(zip(edges, edges, edges, edges, strict=True))
-    sound = False not in [-inf < x0 < x1 < inf and -inf < y0 < y1 < inf for x0, y0, x1, y1 in found]
-    return (Columns(names, Boxes.of(found), None, like), end) if sound and all(names) else (None, start)  # type: ignore[arg-type]
+        return None
 
 
 def _numbers(texts: Sequence[bytes]) -> Sequence[float]:
@@ -199,7 +209,7 @@ def _numbers(texts: Sequence[bytes]) -> Sequence[float]:
 
 _floats = msgspec.json.Decoder(list[float])
 _MARKED = (b"\1", b"\2", b"\3", b"\4")
-_VALUES = bytes(set(range(256)) - set(b"\1\2\3\4\5<>&"))
+_VALUES = bytes(set(range(256)) - set(_CONTROLS + b"<>&"))
 _APART = bytes.maketrans(b"\1\2\3\4\5", bytes(5))
 
 

@@ -18,6 +18,7 @@ from labelglot.images import SourceImage, is_image
 from labelglot.plugin import (
     PIXELS,
     TEXT,
+    Annotation,
     Boxes,
     Dataset,
     File,
@@ -401,16 +402,22 @@ def check_size(fields: dict[str, Any], how: Reading, always: bool = False) -> No
     size = fields["size"]
     if size is None:
         return
-    boxes = labels_and_boxes(fields["annotations"])[1]
-    edges = boxes.numbers if isinstance(boxes, Boxes) else Boxes.of(boxes).numbers
-    far = edges and (max(edges[2::4]) > size[0] + 1 or max(edges[3::4]) > size[1] + 1)
-    if not always and not far:
+    if not always and not _far(fields["annotations"], size[0] + 1, size[1] + 1):
         return
     real = image_size(fields["image"])
     if real is not None and real != size:
         message = f"the size is stated as {size[0]} x {size[1]}, the image has {real[0]} x {real[1]}"
         how.problem("size", message, action="the image's size is used")
         fields["size"] = real
+
+
+def _far(annotations: Sequence[Annotation] | None, right: float, bottom: float) -> bool:
+    """Whether a box goes beyond."""
+    boxes = labels_and_boxes(annotations)[1]
+    extent = boxes.extent if isinstance(boxes, Boxes) else None
+    if extent is not None:
+        return extent[2] > right or extent[3] > bottom
+    return any(box[2] > right or box[3] > bottom for box in boxes)
 
 
 @lru_cache(maxsize=4096)

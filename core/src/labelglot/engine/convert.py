@@ -6,6 +6,7 @@ import heapq
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import cache
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
@@ -157,6 +158,8 @@ def write(
             chunk or CHUNK,
         )  # fmt: skip
         context = prepared.context
+        if journal is not None:
+            journal.sign()
         with _spool(journal) as spool:
             job = Job(
                 writer, context, prepared.holds, prepared.plan, images,
@@ -216,7 +219,11 @@ def _journal(
             from labelglot import __version__
 
             facts = (__version__, writer.id, options.model_dump_json(), images, samples, chunk, *origin.facts)
-            sign = signature(origin.state.result(), *facts)
+
+            @cache
+            def sign() -> str:
+                return signature(origin.state.result(), *facts)
+
             for work in leftovers(place.path) if resume else ():
                 journal = Journal(work, sign)
                 if journal.take_over():

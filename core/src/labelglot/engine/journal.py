@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -82,10 +82,11 @@ def state_aside(source: Source, processes: int) -> Aside[bytes]:
 class Journal:
     """The folder of one conversion. ``spool``: where pieces of documents go that are too large for memory.
 
-    Nothing is touched before :meth:`begin` or :meth:`take_over`, and :meth:`close` is right at any moment after.
+    Nothing is touched before :meth:`begin` or :meth:`take_over`, and :meth:`close` is right at any moment after. What was begun
+    can be taken over once it is signed.
     """
 
-    def __init__(self, work: Path, signature: str) -> None:
+    def __init__(self, work: Path, signature: Callable[[], str]) -> None:
         self.folder, self.signature = work.with_suffix(".job"), signature
         self.spool = self.folder / "spool"
         self.resumed = self._owned = False
@@ -99,13 +100,17 @@ class Journal:
             return False
         self.spool.mkdir()
         (self.folder / "chunks").mkdir()
-        (self.folder / "signature").write_text(self.signature)
         return True
+
+    def sign(self) -> None:
+        """Say what is done here; to be called before any of it is."""
+        if not self.resumed:
+            (self.folder / "signature").write_text(self.signature())
 
     def take_over(self) -> bool:
         """Go on with one that a killed conversion left, if that did the same with the same source."""
         try:
-            same = (self.folder / "signature").read_text() == self.signature
+            same = (self.folder / "signature").read_text() == self.signature()
         except OSError:
             return False
         self._owned = self.resumed = same and self._take_lock()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain, starmap
-from operator import attrgetter, itemgetter
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 from labelglot.engine.chunk import Work
@@ -12,7 +11,7 @@ from labelglot.engine.executor import Cancel, Executor, InProcess, Poisoned
 from labelglot.formats.base import in_pixels
 from labelglot.holds import Holds, value_kind
 from labelglot.projection.losses import LossSink
-from labelglot.projection.naming import Entry, folder_class
+from labelglot.projection.naming import Entries
 from labelglot.projection.project import NO_PLAN, SampleReducer
 from labelglot.report import Report
 from labelglot.schema import Dataset, IndexEntry, Records, Sample, labels_of
@@ -69,7 +68,7 @@ class Listed(NamedTuple):
     first sample and how many objects there are, ``None`` if an entry does not tell.
     """
 
-    entries: list[Entry]
+    entries: Entries
     seen: dict[str, None] | None
     highest: int
     numbers: list[tuple[int, int]] | None
@@ -84,7 +83,7 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
         for outcome in executor.run(_list, index, list(map(Work, parts)), cancel):
             if isinstance(outcome, Poisoned):
                 return None
-            pieces.append(_entered(outcome))
+            pieces.append(outcome)
         return _joined(pieces)
     found = dataset.samples.index()
     if found is None:
@@ -95,44 +94,35 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
     return _joined(_summary(entries[part.ordinal : part.ordinal + len(part)], part.ordinal) for part in parts)
 
 
-_NAMING = itemgetter(*map(IndexEntry._fields.index, ("key", "path", "splits", "id")))
-_LABELS, _HIGHEST, _NUMBER = map(attrgetter, ("labels", "highest_id", "annotations"))
-
-
 def _summary(entries: Sequence[IndexEntry], ordinal: int) -> Listed:
     """What there is to know of some entries. ``ordinal``: of the first."""
-    labels, numbers = list(map(_LABELS, entries)), list(map(_NUMBER, entries))
+    columns = map(list, zip(*entries, strict=True)) if entries else [[] for _ in IndexEntry._fields]
+    keys, paths, splits, _, _, numbers, labels, ids, highest = columns
     return Listed(
-        list(starmap(Entry, map(_NAMING, entries))),
+        Entries(keys, paths, splits, ids, [None] * len(entries)),
         None if None in labels else dict.fromkeys(chain.from_iterable(labels)),
-        max(map(_HIGHEST, entries), default=0),
+        max(highest, default=0),
         None if None in numbers else [(ordinal, sum(numbers))],
     )
 
 
 def _joined(pieces: Iterable[Listed]) -> Listed:
     """What there is to know of all pieces."""
-    entries: list[Entry] = []
+    entries = Entries([], [], [], [], [])
     seen: dict[str, None] | None = {}
     numbers: list[tuple[int, int]] | None = []
     highest = 0
     for piece in pieces:
-        entries += piece.entries
+        entries.extend(piece.entries)
         seen = None if seen is None or piece.seen is None else seen | piece.seen
         numbers = None if numbers is None or piece.numbers is None else numbers + piece.numbers
         highest = max(highest, piece.highest)
     return Listed(entries, seen, highest, numbers)
 
 
-def _list(index: RecordIndex, work: Work) -> tuple[Any, ...]:
-    """A piece, its entries field by field, which costs less on the way between processes."""
+def _list(index: RecordIndex, work: Work) -> Listed:
     assert isinstance(work.partition, RecordPartition)
-    found = _summary(list(index.entries_of(work.partition.records, work.ordinal)), work.ordinal)
-    return (list(zip(*found.entries, strict=True)), *found[1:])
-
-
-def _entered(piece: tuple[Any, ...]) -> Listed:
-    return Listed(list(map(Entry._make, zip(*piece[0], strict=True))), *piece[1:])
+    return _summary(list(index.entries_of(work.partition.records, work.ordinal)), work.ordinal)
 
 
 def counts(dataset: Dataset, chunks: int) -> bool:
@@ -167,7 +157,7 @@ class Surveyed(NamedTuple):
     ``keypoints``: label -> most points of one object; ``sample_attributes``: name -> kinds.
     """
 
-    entries: list[Entry]
+    entries: Entries
     numbers: list[tuple[int, int]]
     seen: dict[str, None]
     used: dict[str, int]
@@ -189,11 +179,11 @@ class SurveyVisitor:
         self.sink = LossSink()
 
     def start(self) -> Surveyed:
-        return Surveyed([], [], {}, {}, {}, {}, [0], {})
+        return Surveyed(Entries([], [], [], [], []), [], {}, {}, {}, {}, [0], {})
 
     def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
         annotations = sample.annotations or ()
-        state.entries.append(Entry(sample.key, sample.path, sample.splits, sample.id, folder_class(sample, self.holds)))
+        state.entries.add(sample, self.holds)
         first, before = state.numbers.pop() if state.numbers else (ordinal, 0)
         state.numbers.append((first, before + len(annotations)))
         for key in labels_of(sample):

@@ -15,7 +15,7 @@ from labelglot.holds import Holds, value_kind
 from labelglot.projection.facts import reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels
 from labelglot.projection.losses import LossSink
-from labelglot.projection.naming import Entry, plan_names
+from labelglot.projection.naming import Entries, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Report
 from labelglot.schema import Attribute, Dataset, Label, Partition, Records, with_seen
@@ -68,8 +68,9 @@ def prepare(
     names = plan_names(survey.entries, holds, single is None, unsafe, labels.names)
     report.renamed.update(names.paths)
     if TABLES & set(writer.documents):
-        written = names.paths
-        paths = [written.get(e.key, e.path) for e in survey.entries] if written else [e.path for e in survey.entries]
+        paths = survey.entries.paths
+        if names.paths:
+            paths = list(map(names.paths.get, survey.entries.keys, paths))
         _formulas([*(label.name for label in labels.labels), *paths], report)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,
@@ -121,7 +122,7 @@ class _Survey(NamedTuple):
     found out as they are read.
     """
 
-    entries: Sequence[Entry]
+    entries: Entries
     labels: Sequence[Label]
     numbers: Sequence[tuple[int, int]] | None
     used: Sequence[str] | None

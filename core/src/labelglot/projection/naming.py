@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -129,15 +129,41 @@ def target_splits(splits: tuple[str, ...], holds: Holds) -> tuple[str, ...]:
     return splits
 
 
-class Entry(NamedTuple):
-    """What naming needs to know of a sample."""
+class Entries(NamedTuple):
+    """What naming needs to know of samples: of each of them, in order, the key, the path and so on.
 
-    key: str
-    path: str
-    splits: tuple[str, ...]
-    id: Id | None = None
-    label: str | None = None
-    """Key of the class whose folder the image lies in, see :func:`folder_class`."""
+    ``labels``: key of the class whose folder the image lies in, see :func:`folder_class`.
+    """
+
+    keys: list[str]
+    paths: list[str]
+    splits: list[tuple[str, ...]]
+    ids: list[Id | None]
+    labels: list[str | None]
+
+    @classmethod
+    def of(cls, samples: Iterable[Sample], holds: Holds) -> Entries:
+        """Those of samples, for a target."""
+        found = cls([], [], [], [], [])
+        for sample in samples:
+            found.add(sample, holds)
+        return found
+
+    def add(self, sample: Sample, holds: Holds) -> None:
+        """Put the one of a sample behind the others."""
+        self.keys.append(sample.key)
+        self.paths.append(sample.path)
+        self.splits.append(sample.splits)
+        self.ids.append(sample.id)
+        self.labels.append(folder_class(sample, holds))
+
+    def extend(self, later: Entries) -> None:
+        """Put others behind these."""
+        self.keys.extend(later.keys)
+        self.paths.extend(later.paths)
+        self.splits.extend(later.splits)
+        self.ids.extend(later.ids)
+        self.labels.extend(later.labels)
 
 
 def folder_class(sample: Sample, holds: Holds) -> str | None:
@@ -171,19 +197,15 @@ def with_split_folders(holds: Holds) -> Holds:
     return holds.replace(splits="any", several_splits=False, naming=holds.naming.replace(scope="split"))
 
 
-def fits_split_folders(entries: Iterable[Entry], holds: Holds) -> bool:
+def fits_split_folders(written: Collection[tuple[str, ...]], holds: Holds) -> bool:
     """Whether one folder per split can be told from any other folder later: every image has a split that is some kind
-    of train, val or test, and the format has no splits of its own.
+    of train, val or test, and the format has no splits of its own. ``written``: the different splits that images have.
     """
     if holds.splits != "none":
         return False
-    found = False
-    for entry in entries:
-        split = entry.splits[0] if entry.splits else None
-        if split_role(split) is None or fit(split or "", SPLIT_FOLDER, "") != split:
-            return False
-        found = True
-    return found
+    firsts = [splits[0] if splits else None for splits in written]
+    fitting = [split_role(split) is not None and fit(split or "", SPLIT_FOLDER, "") == split for split in firsts]
+    return bool(fitting) and all(fitting)
 
 
 SPLIT_FOLDER = r"[A-Za-z0-9_-]+"
@@ -223,7 +245,7 @@ def _shortened(part: str) -> str:
 
 
 def plan_names(
-    entries: Iterable[Entry],
+    entries: Entries,
     holds: Holds,
     folders: bool = True,
     unsafe: Callable[[str, str, str], None] | None = None,
@@ -234,11 +256,11 @@ def plan_names(
     ``folders``: the target can have folders. ``unsafe`` is called with key, path and new path of names that leave the
     root. ``labels``: names of the classes in the target, for formats with a folder per class.
     """
-    listed = list(entries)
-    split_folders = folders and fits_split_folders(listed, holds)
+    written_splits = dict.fromkeys(entries.splits)
+    split_folders = folders and fits_split_folders(written_splits, holds)
     if split_folders:
         holds = with_split_folders(holds)
-    usual = _plan_usual(listed, holds)
+    usual = _plan_usual(entries, list(written_splits), holds)
     if usual is not None:
         return usual._replace(folders=split_folders)
     names = NamePlan(holds.naming)
@@ -246,10 +268,10 @@ def plan_names(
     splits: dict[str | None, None] = {}
     seen: set[tuple[str | None, Id]] = set()
     highest, renumber = 0, False
-    only_roles = bool(listed)
+    only_roles = bool(entries.keys)
     lost_splits = holds.splits == "none" and holds.naming.folders
     first: dict[tuple[str, ...], str | None] = {}
-    for ordinal, (key, path, written, id_, label) in enumerate(listed):
+    for ordinal, (key, path, written, id_, label) in enumerate(zip(*entries, strict=True)):
         if written not in first:
             first[written] = next(iter(target_splits(written, holds)), None)
         split = first[written]
@@ -283,13 +305,12 @@ def plan_names(
 _SIMPLE = re.compile(r"(?:[A-Za-z0-9_-]{1,40}\.[A-Za-z0-9]{1,6}\n)+")
 
 
-def _plan_usual(entries: Sequence[Entry], holds: Holds) -> Names | None:
+def _plan_usual(entries: Entries, written: Sequence[tuple[str, ...]], holds: Holds) -> Names | None:
     """The same for images in one folder with simple names that all stay as they are, as in most large datasets: a few
-    looks at all of them together. ``None`` if anything needs a closer look.
+    looks at all of them together. ``None`` if anything needs a closer look. ``written``: the different splits, by first
+    appearance.
     """
-    naming = holds.naming
-    paths = [entry.path for entry in entries]
-    written = list(dict.fromkeys([entry.splits for entry in entries]))
+    naming, paths = holds.naming, entries.paths
     lost_splits = holds.splits == "none" and naming.folders and any(written)
     text = "\n".join([*paths, ""])
     if naming.class_folder != "none" or lost_splits or text.count("\n") > len(paths) or not _SIMPLE.fullmatch(text):
@@ -300,7 +321,7 @@ def _plan_usual(entries: Sequence[Entry], holds: Holds) -> Names | None:
         fits = _compiled(naming.pattern).fullmatch
         if not all(map(fits, paths)) or (not naming.suffix and not all(map(fits, map(image_stem, paths)))):
             return None
-    given = [] if holds.sample_ids == "none" else [entry.id for entry in entries if entry.id is not None]
+    given = [] if holds.sample_ids == "none" else [id_ for id_ in entries.ids if id_ is not None]
     ids = [id_ for id_ in given if type(id_) is int]
     if (given and holds.sample_ids == "str") or len(set(ids)) < len(given):
         return None

@@ -13,7 +13,7 @@ from labelglot.projection.alike import without
 from labelglot.projection.facts import fit_id, reduce_attributes
 from labelglot.projection.labels import LabelPlan, project_labels, reduce_extra
 from labelglot.projection.losses import HeldLosses, LossList, LossSink
-from labelglot.projection.naming import Entry, folder_class, image_stem, plan_names, target_splits
+from labelglot.projection.naming import Entries, image_stem, plan_names, target_splits
 from labelglot.projection.objects import REMEMBERED, Frame, ObjectReducer, Reduced
 from labelglot.projection.pixels import joined_last, one_per_class, one_per_pixel
 from labelglot.report import Loss, Severity
@@ -393,8 +393,7 @@ def project_dataset(
     samples = tuple(dataset)
     complete = dataset.complete()
     labels = project_labels(complete.labels, holds, used_after(samples, holds))
-    listed = (Entry(s.key, s.path, s.splits, s.id, folder_class(s, holds)) for s in samples)
-    names = plan_names(listed, holds, labels=labels.names)
+    names = plan_names(Entries.of(samples, holds), holds, labels=labels.names)
     holds = names.holds
     info, info_losses = project_info(dataset.info, holds)
     losses = list(labels.losses) + list(info_losses)

@@ -4,8 +4,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from labelglot import native
 from labelglot.errors import SourceError
+from labelglot.images import SourceImage, look_at
+from labelglot.plugin import image_size
 from labelglot.storage import MemorySource, open_source
+from labelglot.testing.strategies import png
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -42,3 +46,48 @@ def test_a_damaged_header_is_not_the_end_of_a_tar(tmp_path):
     (tmp_path / "x.tar").write_bytes(data)
     with pytest.raises(SourceError, match="header is damaged"):
         open_source(tmp_path / "x.tar").files()
+
+
+def test_files_read_together_are_those_read_one_by_one(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    (root / "a").mkdir(parents=True)
+    contents = {"a/b.txt": b"b", "a/empty.txt": b"", "a/long.txt": b"x" * (1 << 17), "c.txt": b"c" * 2000, "a/é.txt": b"e"}
+    for path, content in contents.items():
+        (root / path).write_bytes(content)
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(b"not yours")
+    (root / "out.txt").symlink_to(secret)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret.txt").write_bytes(b"not yours")
+    (root / "away").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    zipped = tmp_path / "set.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for path, content in contents.items():
+            archive.writestr(path, content)
+    hostile = ["../secret.txt", "out.txt", "away/secret.txt", "a/../../secret.txt", str(secret), "none.txt", "none/none.txt"]
+    for where in (root, zipped):
+        source = open_source(where)
+        for limit in (None, 1000):
+            for paths in ([*contents], [*contents, *hostile], ["a/b.txt", "c.txt"]):
+                found = source.read_many(paths, limit)
+                assert len(found) == len(paths)
+                for path, content in zip(paths, found, strict=True):
+                    assert content is None or content == contents[path][:limit]
+            for path in contents:
+                assert source.read(path, limit) == contents[path][:limit]
+    source = open_source(root)
+    source.read("c.txt")
+    assert source.read_many(["away/secret.txt"]) == source.read_many(["../secret.txt"]) == source.read_many(["out.txt"]) == [None]
+    if native.COMPILED:
+        assert source.read_many(["c.txt", "out.txt", "none.txt"]) == [contents["c.txt"], None, None]
+
+
+def test_headers_read_together_say_what_each_says(tmp_path: Path) -> None:
+    broken = b"\xff\xd8\xff\xe0\x00\x10JFIF"
+    for name, content in {"a.png": png(7, 5), "b.png": png(3, 4), "c.jpg": broken, "d.txt": b"no image"}.items():
+        (tmp_path / name).write_bytes(content)
+    source = open_source(tmp_path)
+    source.read("a.png")
+    paths = ["a.png", "b.png", "c.jpg", "d.txt", "none.png"]
+    together = [image_size(image) for image in look_at(source, paths)]
+    assert together == [image_size(SourceImage(source, path)) for path in paths] == [(7, 5), (3, 4), None, None, None]

@@ -316,6 +316,25 @@ def test_files_out_of_the_ordinary_are_not_read(tmp_path):
     assert native.stamps(str(tmp_path), ("none/b",)) is None
 
 
+def test_read_many(tmp_path):
+    sizes = {"a/b.txt": 3, "a/empty": 0, "c.txt": 999, "a/ü": 1000, "a/d": 1001, "e": 1 << 16}
+    for path, size in sizes.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(b"x" * size)
+    (tmp_path / "a/link").symlink_to(tmp_path / "c.txt")
+    paths = (*sizes, "a/link", "none", "a", "a/b.txt")
+    heads = native.read_many(str(tmp_path), paths, 1000, False)
+    assert heads == [b"x" * min(size, 1000) for size in sizes.values()] + [None, None, None, b"xxx"]
+    whole = native.read_many(str(tmp_path), paths, 1000, True)
+    assert whole == [b"x" * size if size < 1000 else None for size in sizes.values()] + [None, None, None, b"xxx"]
+    assert native.read_many(str(tmp_path), ("a/b.txt", "none/b.txt"), 1000, True) is None
+    assert native.read_many(str(tmp_path), ("a/b.txt\0c",), 1000, True) is None
+    assert native.read_many(str(tmp_path), ("a\0/b.txt",), 1000, True) is None
+    assert native.read_many(str(tmp_path), ("\ud800",), 1000, True) is None
+    assert native.read_many(str(tmp_path), ("e",), (1 << 16) + 1, True) is None
+    assert native.read_many(str(tmp_path), (), 1000, True) == []
+
+
 def test_entries(tmp_path):
     for name in ("a.txt", "ä b", ".hidden"):
         (tmp_path / name).write_bytes(b"")

@@ -86,6 +86,11 @@ if TYPE_CHECKING:
     def read(path: str, limit: int) -> bytes | None:
         """The first ``limit`` bytes of a file, 64 KB at the most; also ``None`` for a link or what cannot be read."""
 
+    def read_many(root: str, paths: tuple[str, ...], limit: int, whole: bool) -> list[bytes | None] | None:
+        """What :func:`read` tells of each of some files below a folder; ``whole``: ``None`` for one that is not shorter than
+        ``limit``.
+        """
+
     def entries(folder: str) -> tuple[list[str], list[str]] | None:
         """Names in a folder: those that are known to be plain files, and all others. ``None`` also if one is not in UTF-8."""
 
@@ -110,7 +115,7 @@ else:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
         from labelglot_native.boxes import centres, corners, edges, enclose, extent, spans
-        from labelglot_native.files import entries, jpeg, read, stamps
+        from labelglot_native.files import entries, jpeg, read, read_many, stamps
         from labelglot_native.objects import index
         from labelglot_native.rows import alike, fill, first_children, scan
 
@@ -118,9 +123,9 @@ else:
     except ImportError:
         COMPILED = False
         alike = centres = corners = edges = enclose = entries = extent = fill = first_children = _none
-        index = jpeg = read = scan = spans = stamps = _none
+        index = jpeg = read = read_many = scan = spans = stamps = _none
 
 __all__ = [
     "COMPILED", "alike", "centres", "corners", "edges", "enclose", "entries", "extent", "fill", "first_children", "index", "jpeg",
-    "read", "scan", "spans", "stamps",
+    "read", "read_many", "scan", "spans", "stamps",
 ]  # fmt: skip

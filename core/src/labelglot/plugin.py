@@ -32,7 +32,7 @@ from labelglot.formats.layers import LayerRun, layer_runs
 from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.mirrored import Mirrored
 from labelglot.formats.objects import decode_objects, numbers, whole
-from labelglot.formats.per_image import Pair, PerImage, pair_by_stem, place_of
+from labelglot.formats.per_image import READ_TOGETHER, Pair, PerImage, pair_by_stem, place_of, with_contents
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
 from labelglot.holds import (
@@ -90,6 +90,7 @@ __all__ = [
     "PERCENT_XYWH",
     "PIXELS",
     "PIXELS_XYWH",
+    "READ_TOGETHER",
     "RELATIVE",
     "RELATIVE_CENTER",
     "ROLES",
@@ -187,5 +188,6 @@ __all__ = [
     "split_role",
     "under",
     "whole",
+    "with_contents",
     "with_suffix",
 ]  # fmt: skip

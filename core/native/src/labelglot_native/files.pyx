@@ -3,12 +3,18 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.string cimport memchr, strcmp, strlen
+from libc.string cimport memchr, memcmp, strcmp, strlen
 
 cdef extern from * nogil:
     """
+    #include <string.h>
+    static inline const void* labelglot_last(const char* text, char character, Py_ssize_t length) {
+        while (length-- > 0) if (text[length] == character) return text + length;
+        return nullptr;
+    }
     #ifdef _WIN32
-    static inline Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room) { return -1; }
+    static inline Py_ssize_t labelglot_read(int folder, const char* path, char* into, Py_ssize_t room) { return -1; }
+    static inline int labelglot_here() { return -1; }
     static inline int labelglot_folder(const char* path) { return -1; }
     static inline bool labelglot_stamp(int folder, const char* name, long long* size, long long* time) { return false; }
     static inline void labelglot_close(int folder) {}
@@ -21,9 +27,10 @@ cdef extern from * nogil:
     #include <errno.h>
     #include <fcntl.h>
     #include <unistd.h>
+    static inline int labelglot_here() { return AT_FDCWD; }
     // The first bytes of a file that is no link: how many there are, -1 if it cannot be read.
-    static inline Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room) {
-        int handle = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    static inline Py_ssize_t labelglot_read(int folder, const char* path, char* into, Py_ssize_t room) {
+        int handle = openat(folder, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         if (handle < 0) return -1;
         Py_ssize_t size = 0, got = 1;
         while (size < room && got > 0) {
@@ -64,7 +71,9 @@ cdef extern from * nogil:
     int labelglot_folder(const char* path)
     bint labelglot_stamp(int folder, const char* name, long long* size, long long* time)
     void labelglot_close(int folder)
-    Py_ssize_t labelglot_read(const char* path, char* into, Py_ssize_t room)
+    int labelglot_here()
+    const void* labelglot_last(const char* text, char character, Py_ssize_t length)
+    Py_ssize_t labelglot_read(int folder, const char* path, char* into, Py_ssize_t room)
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
@@ -87,8 +96,48 @@ def read(str path not None, Py_ssize_t limit):
     if memchr(place, 0, length) != NULL:
         return None
     with nogil:
-        size = labelglot_read(place, into, limit)
+        size = labelglot_read(labelglot_here(), place, into, limit)
     return None if size < 0 else PyBytes_FromStringAndSize(into, size)
+
+
+def read_many(str root not None, tuple paths not None, Py_ssize_t limit, bint whole):
+    cdef char into[SMALL]
+    cdef Py_ssize_t length, size
+    cdef const char* place
+    cdef const char* name
+    cdef const char* slash
+    cdef str whole_folder
+    cdef bytes folder = None
+    cdef int opened = -1
+    cdef list found = []
+    if limit > SMALL:
+        return None
+    try:
+        for path in paths:
+            place = PyUnicode_AsUTF8AndSize(path, &length)
+            slash = <const char*> labelglot_last(place, c"/", length)
+            name = place if slash == NULL else slash + 1
+            # Where most files lie side by side, their folder is looked up once.
+            if folder is None or name - place != PyBytes_GET_SIZE(folder) or memcmp(place, PyBytes_AS_STRING(folder), name - place):
+                labelglot_close(opened)
+                opened = -1
+                folder = PyBytes_FromStringAndSize(place, name - place)
+                whole_folder = f"{root}/{folder.decode()}"
+                if "\0" in whole_folder:
+                    return None
+                opened = labelglot_folder(PyUnicode_AsUTF8AndSize(whole_folder, &size))
+                if opened < 0:
+                    return None
+            if memchr(name, 0, place + length - name) != NULL:
+                return None
+            with nogil:
+                size = labelglot_read(opened, name, into, limit)
+            found.append(None if size < 0 or (whole and size == limit) else PyBytes_FromStringAndSize(into, size))
+    except UnicodeEncodeError:
+        return None
+    finally:
+        labelglot_close(opened)
+    return found
 
 
 def entries(str folder not None):

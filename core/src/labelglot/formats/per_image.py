@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from labelglot.errors import LabelglotError
@@ -22,6 +23,7 @@ from labelglot.report import Problem, Report
 from labelglot.schema import Dataset, Label, Records, Sample
 from labelglot.schema.columns import as_columns
 from labelglot.schema.dataset import Decoder
+from labelglot.storage import Source
 
 
 class Pair(NamedTuple):
@@ -88,11 +90,10 @@ class _PairDecoder:
         return sample if sample is None or columns is None else sample.replace(annotations=tuple(columns))
 
     def in_columns(self, records: Iterable[Pair], ordinal: int, report: Report) -> Iterator[Sample | None]:
-        return (self._decode(record, report) for record in records)
+        return (self._decode(record, report, data) for record, data in with_contents(self.context.source, records))
 
-    def _decode(self, record: Pair, report: Report) -> Sample | None:
-        data = None
-        if record.annotation is not None:
+    def _decode(self, record: Pair, report: Report, data: bytes | None = None) -> Sample | None:
+        if data is None and record.annotation is not None:
             try:
                 data = self.context.source.read(record.annotation)
             except (LabelglotError, OSError) as error:
@@ -105,6 +106,21 @@ class _PairDecoder:
             report.problem(f"{self.format.id}.record", error.message, place, severity="error", action="skipped")
             return None
         return None if sample is None else in_pixels(sample)
+
+
+READ_TOGETHER = 50
+"""Files that :func:`with_contents` reads together: small ones, of less than 64 KB."""
+
+
+def with_contents(source: Source, pairs: Iterable[Pair]) -> Iterator[tuple[Pair, bytes | None]]:
+    """Pairs with the bytes of their annotation files, of which some are read together; ``None`` where there is no file, and
+    where it has to be read for itself, which tells why.
+    """
+    waiting = iter(pairs)
+    while some := list(islice(waiting, READ_TOGETHER)):
+        contents = iter(source.read_many([pair.annotation for pair in some if pair.annotation is not None]))
+        for pair in some:
+            yield pair, None if pair.annotation is None else next(contents)
 
 
 def place_of(pair: Pair, stated: str, context: ReadContext) -> Place:

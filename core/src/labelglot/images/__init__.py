@@ -1,7 +1,7 @@
 """Images as handles: what they are, how to open them, how to find them."""
 
 from labelglot.images.data_url import from_data_url, is_data_url, to_data_url
-from labelglot.images.handle import BytesImage, ImageHandle, LazyImage, PartImage, SourceImage
+from labelglot.images.handle import BytesImage, ImageHandle, LazyImage, PartImage, SourceImage, look_at
 from labelglot.images.lookup import ImageIndex
 from labelglot.images.png import (
     decode_alpha,
@@ -38,6 +38,7 @@ __all__ = [
     "images_of",
     "is_data_url",
     "is_image",
+    "look_at",
     "probe",
     "to_data_url",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, BinaryIO, Protocol
 
@@ -79,6 +79,13 @@ class SourceImage(_Handle):
         with self.open() as stream:
             return probe(stream)
 
+    def note(self, head: bytes) -> None:
+        """Take note of what the first bytes of the file say, if it is no riddle."""
+        try:
+            self._known = probe_head(head)
+        except LabelglotError:
+            pass  # whoever asks will hear of it
+
     def info(self) -> ImageInfo:
         found = self._known
         if found is None:
@@ -96,6 +103,15 @@ class SourceImage(_Handle):
 
     def __getstate__(self) -> dict[str, Any]:
         return {"source": self.source, "path": self.path}
+
+
+def look_at(source: Source, paths: Sequence[str]) -> list[SourceImage]:
+    """Image files of a source, with what their headers say where these can be read together."""
+    images = [SourceImage(source, path) for path in paths]
+    for image, head in zip(images, source.read_many(paths, SHORT_HEAD), strict=True):
+        if head is not None:
+            image.note(head)
+    return images
 
 
 class PartImage(_Handle):

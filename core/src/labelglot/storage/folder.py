@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from labelglot import native
 from labelglot.errors import UnsafePath
-from labelglot.storage.paths import safe_join, safe_relative, safe_text
+from labelglot.storage.paths import are_plain, safe_join, safe_relative, safe_text
 from labelglot.storage.source import Kind, Source
 
 
@@ -100,6 +100,14 @@ class FolderSource(Source):
             if limit is not None or len(found) < SMALL_FILE:
                 return found
         return super().read(path, limit)
+
+    def read_many(self, paths: Sequence[str], limit: int | None = None) -> Sequence[bytes | None]:
+        folders = {path.rpartition("/")[0] for path in paths}
+        if folders <= self._seen_folders and are_plain(paths):
+            found = native.read_many(self._root_text, tuple(paths), SMALL_FILE if limit is None else limit, limit is None)
+            if found is not None:
+                return found
+        return super().read_many(paths, limit)
 
     def size(self, path: str) -> int:
         return safe_join(self.root, path).stat().st_size

@@ -140,6 +140,12 @@ class Source:
             except (OSError, *DAMAGED) as error:
                 raise SourceError(f"cannot be read: {error}", f"{self.where}/{path}") from error
 
+    def read_many(self, paths: Sequence[str], limit: int | None = None) -> Sequence[bytes | None]:
+        """What :meth:`read` gives for each of some files, at less cost where they are small; ``None`` for those that have to be
+        read one by one.
+        """
+        return [None] * len(paths)
+
     def head(self, path: str, n: int = 4096) -> bytes:
         """The first bytes of a file; empty if it cannot be read."""
         try:

@@ -45,6 +45,7 @@ from labelglot.plugin import (
     WriteContext,
     image_size,
     labels_and_boxes,
+    with_contents,
     with_suffix,
 )
 from labelglot.schema import Attribute, entry_of
@@ -335,9 +336,10 @@ class Index:
     def entries_of(self, records: Sequence[Pair], ordinal: int) -> Iterator[IndexEntry]:
         """The entries of some pairs."""
         unheard = Report()
-        for place, pair in enumerate(records, ordinal):
+        for place, (pair, data) in enumerate(with_contents(self.source, records), ordinal):
             try:
-                data = None if pair.annotation is None else self.source.read(pair.annotation)
+                if data is None and pair.annotation is not None:
+                    data = self.source.read(pair.annotation)
                 entry = self.entry(pair, data)
             except LabelglotError:
                 entry = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from labelglot.errors import LabelglotError
-from labelglot.images import SourceImage
+from labelglot.images import SourceImage, look_at
 from labelglot.plugin import (
+    READ_TOGETHER,
     RELATIVE,
     RELATIVE_CENTER,
     Annotation,
@@ -38,6 +39,7 @@ from labelglot.plugin import (
     image_size,
     in_pixels,
     make_labels,
+    with_contents,
 )
 from labelglot.schema.sample import key_of
 from labelglot.wire import json
@@ -275,20 +277,27 @@ class Decode:
 
     def in_columns(self, records: Iterable[Pair], ordinal: int, report: Report) -> Iterator[Sample | None]:
         """The same, with the objects in columns where all of them are boxes as usual."""
-        for record in records:
-            data = self._read(record, report)
-            if not data:
-                yield None if data is None else self._decode(record, data, report)
-                continue
-            sample = self._sample(record, ())
-            size = None if sample.image is None else image_size(sample.image)
-            boxes = lines.boxes(data, self.rules, size)
-            if boxes is None:
-                yield self._decode(record, data, report)
-            elif size is None:
-                yield sample.replace(annotations=boxes.as_annotations())
-            else:
-                yield sample.replace(annotations=boxes.as_annotations(), size=size, units="pixels")
+        filed = with_contents(self.source, records)
+        while some := list(islice(filed, READ_TOGETHER)):
+            looked_at = iter(look_at(self.source, [pair.image for pair, data in some if data and pair.image is not None]))
+            for pair, data in some:
+                yield self._columns(pair, data, next(looked_at) if data and pair.image is not None else None, report)
+
+    def _columns(self, pair: Pair, data: bytes | None, image: SourceImage | None, report: Report) -> Sample | None:
+        if data is None:
+            data = self._read(pair, report)
+        if not data:
+            return None if data is None else self._decode(pair, data, report)
+        if image is None and pair.image is not None:
+            image = SourceImage(self.source, pair.image)
+        size = None if image is None else image_size(image)
+        boxes = lines.boxes(data, self.rules, size)
+        if boxes is None:
+            return self._decode(pair, data, report)
+        return Sample(
+            path=pair.path or "", image=image, size=size, units="relative" if size is None else "pixels", splits=pair.splits,
+            annotations=boxes.as_annotations(),
+        )  # fmt: skip
 
     def count_objects(self, record: Pair) -> int:
         """How many lines of the label file are not blank."""

@@ -59,7 +59,7 @@ from labelglot_voc.voc import (
     OriginOptions,
     VocWriteOptions,
     bag_of,
-    check_size,
+    checked_size,
     glanced,
     is_stored,
     read_file,
@@ -165,9 +165,10 @@ class ImagenetLoc(PerImage):
             fields["path"], other = _identify(pair, read.contents.filename, read.contents.uri)
             if other is not None:
                 extra["filename"] = other
-            fields.update(size=read.contents.size, annotations=read.annotations, extra={self.id: extra} if extra else {})
+            size = read.contents.size
             if pair.image is not None:
-                check_size(fields, how, always=True)
+                size = checked_size(size, read.annotations, fields["image"], how, always=True)
+            fields.update(size=size, annotations=read.annotations, extra={self.id: extra} if extra else {})
         elif place.row is not None:
             code, fields["annotations"] = _solution(place.row, how)
             folder = folder or code

@@ -44,6 +44,9 @@ class Listed(NamedTuple):
     sets: Mapping[str, tuple[str, ...]] = {}
 
 
+UNLISTED = Listed()
+
+
 class Tree(NamedTuple):
     """All images of a tree in order of their ids, and the classes that lists are named after."""
 

@@ -57,7 +57,6 @@ from pydantic import Field
 from labelglot_voc import labelmap, layout, quick
 from labelglot_voc.annotation import (
     CONVENTIONS,
-    Contents,
     Reading,
     annotation_of,
     escaped,
@@ -168,30 +167,28 @@ class Voc(PerImage):
         return layout.survey(context, files, tasks, not (table and table.plain), self.id, beside)
 
     def decode(self, data: bytes | None, pair: Pair, context: ReadContext, report: Report) -> Sample | None:
-        listed = pair.more or layout.Listed()
+        listed: layout.Listed = pair.more or layout.UNLISTED
+        image = None if pair.image is None else SourceImage(context.source, pair.image)
+        path, uri, size, annotations = pair.path or "", None, None, None
         extra: dict[str, Any] = {}
-        if data is None:
-            fields: dict[str, Any] = {"path": pair.path}
-        else:
-            how = Reading(self.id, pair.annotation or "", report, CONVENTIONS[context.options.origin])
-            read = quick.read(data, how.boxes) or read_file(data, how)
+        if data is not None:
+            boxes = CONVENTIONS[context.options.origin]
+            read = quick.read(data, boxes) or read_file(data, Reading(self.id, pair.annotation or "", report, boxes))
             if read is None:
                 return None
             contents, annotations = read
-            extra = contents.extra
-            fields = {"path": image_path(pair, contents, extra), "uri": contents.uri, "size": contents.size}
-            fields["annotations"] = annotations
-            if pair.image is not None:
-                fields["image"] = SourceImage(context.source, pair.image)
-                check_size(fields, how)
+            path, other = identify(pair, contents.filename)
+            uri, size, extra = contents.uri, contents.size, contents.extra
+            if other is not None:
+                extra["filename"] = other
+            if image is not None:
+                size = checked_size(size, annotations, image, Reading(self.id, pair.annotation or "", report))
         if listed.sets:
             extra["sets"] = {task: list(splits) for task, splits in listed.sets.items()}
-        if extra:
-            fields["extra"] = {self.id: extra}
-        if pair.image is not None:
-            fields.setdefault("image", SourceImage(context.source, pair.image))
-        tags = tuple(_tag(name, value, self.id) for name, value in listed.tags)
-        return Sample.trusted(splits=pair.splits, tags=tags, **fields)
+        return Sample(
+            path=path, image=image, uri=uri, size=size, splits=pair.splits, annotations=annotations,
+            tags=tuple([_tag(name, value, self.id) for name, value in listed.tags]), extra={self.id: extra} if extra else {},
+        )  # fmt: skip
 
     def annotation_path(self, sample: Sample, context: WriteContext) -> str:
         path = with_suffix(sample.path, ".xml")
@@ -362,14 +359,6 @@ def glanced(path: str, splits: tuple[str, ...], classes: Mapping[str | None, int
     return IndexEntry(key_of(path, splits), path, splits, None, None, sum(classes.values()), labels)  # type: ignore[arg-type]
 
 
-def image_path(pair: Pair, contents: Contents, extra: dict[str, Any]) -> str:
-    """The image's path; a name in the file that says something else is kept in ``extra``."""
-    path, other = identify(pair, contents.filename)
-    if other is not None:
-        extra["filename"] = other
-    return path
-
-
 def identify(pair: Pair, filename: str | None) -> tuple[str, str | None]:
     """The path of the image - that of its file, else the path of the XML with the suffix of the name in it - and the
     name where it says something else.
@@ -399,18 +388,18 @@ def with_suffix_of(path: str, name: str) -> str:
     return path + base[len(stem) :] if base != short and (stem == short or is_image(base)) else path
 
 
-def check_size(fields: dict[str, Any], how: Reading, always: bool = False) -> None:
-    """Where a box is far outside the size stated (or ``always``), the size is in doubt: the image itself decides."""
-    size = fields["size"]
-    if size is None:
-        return
-    if not always and not _far(fields["annotations"], size[0] + 1, size[1] + 1):
-        return
-    real = image_size(fields["image"])
-    if real is not None and real != size:
-        message = f"the size is stated as {size[0]} x {size[1]}, the image has {real[0]} x {real[1]}"
-        how.problem("size", message, action="the image's size is used")
-        fields["size"] = real
+def checked_size(
+    size: tuple[int, int] | None, annotations: Sequence[Annotation] | None, image: SourceImage, how: Reading, always: bool = False
+) -> tuple[int, int] | None:
+    """The size stated; where a box is far outside of it (or ``always``), it is in doubt, and the image itself decides."""
+    if size is None or not (always or _far(annotations, size[0] + 1, size[1] + 1)):
+        return size
+    real = image_size(image)
+    if real is None or real == size:
+        return size
+    message = f"the size is stated as {size[0]} x {size[1]}, the image has {real[0]} x {real[1]}"
+    how.problem("size", message, action="the image's size is used")
+    return real
 
 
 def _far(annotations: Sequence[Annotation] | None, right: float, bottom: float) -> bool:

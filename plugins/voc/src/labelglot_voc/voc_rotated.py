@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from labelglot.geometry import signed_area
 from labelglot.images import SourceImage, is_image
@@ -51,7 +50,7 @@ from labelglot_voc.annotation import (
     write_file,
     write_object,
 )
-from labelglot_voc.voc import PATH, VOC_DEFAULTS, VOC_FLAGS, annotation_files, bag_of, check_size, identify
+from labelglot_voc.voc import PATH, VOC_DEFAULTS, VOC_FLAGS, annotation_files, bag_of, checked_size, identify
 
 CODE = "voc-rotated"
 ROTATION = Rotation(form="center", degrees=False, decimals=9)
@@ -122,14 +121,13 @@ class VocRotated(PerImage):
         if uri in (path.strip(), path.rpartition("/")[2].strip()):
             uri = None
         found = (_read(element, how) for element in contents.objects)
-        fields: dict[str, Any] = {
-            "size": contents.size,
-            "image": image,
-            "annotations": tuple(a for a in found if a is not None),
-        }
+        size, annotations = contents.size, tuple(a for a in found if a is not None)
         if image is not None:
-            check_size(fields, how)
-        return Sample(path=path, uri=uri, splits=pair.splits, extra={CODE: extra} if extra else {}, **fields)
+            size = checked_size(size, annotations, image, how)
+        return Sample(
+            path=path, image=image, uri=uri, size=size, splits=pair.splits, annotations=annotations,
+            extra={CODE: extra} if extra else {},
+        )  # fmt: skip
 
     def annotation_path(self, sample: Sample, context: WriteContext) -> str:
         return with_suffix(sample.path, ".xml")

@@ -116,7 +116,7 @@ class VocSeg(PerImage):
         files = inside + [path for path in files if path not in set(inside) and layout.id_of(path) not in known]
         _, table = _table(context, context.report)
         found = layout.survey(context, files, ("Segmentation",), False, CODE).pairs
-        return [pair._replace(more=(table, pair.more or layout.Listed())) for pair in found]
+        return [pair._replace(more=(table, pair.more or layout.UNLISTED)) for pair in found]
 
     def read(self, context: ReadContext) -> Dataset:
         rows, _ = _table(context, Report())

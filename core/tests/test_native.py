@@ -360,3 +360,28 @@ def test_jpeg(comment, width, height, exif):
     found = probe_head(head)
     assert found is not None and (found.width, found.height) == (width, height)
     assert native.jpeg(head[: 2 + len(segment) + 5]) is None
+
+
+@given(st.lists(ANY, max_size=6), st.booleans(), st.lists(st.binary(max_size=3), min_size=7, max_size=7))
+def test_numbers_are_woven_into_pieces(numbers, short, pieces):
+    used = tuple(pieces[: len(numbers) + 1])
+    woven = native.weave(used, tuple(numbers), short)
+    if woven is None:
+        assert any(type(n) is not float or not (n == 0 or 1e-4 <= abs(n) < 1e15) for n in numbers)
+    else:
+        spelled = [shorter(n) if short else repr(n) for n in numbers]
+        assert woven == b"".join(piece + text.encode() for piece, text in zip(used, [*spelled, ""], strict=True))
+    with pytest.raises(ValueError):
+        native.weave(used + (b"",), tuple(numbers), short)
+
+
+def test_create(tmp_path):
+    path = str(tmp_path / "ü.txt")
+    data = bytes(range(256)) * 1000
+    assert native.create(path, data) and (tmp_path / "ü.txt").read_bytes() == data
+    assert native.create(path, b"other") is None and (tmp_path / "ü.txt").read_bytes() == data
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for refused in ("link", "none/a", "a\0b", "\ud800"):
+        assert native.create(f"{tmp_path}/{refused}", b"") is None
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "ü.txt"]
+    assert native.create(str(tmp_path / "empty"), b"") and (tmp_path / "empty").read_bytes() == b""

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
         there are as many in each row, an array. ``shorter``: whole floats without decimals.
         """
 
+    def weave(pieces: tuple[bytes, ...], numbers: tuple[float, ...], shorter: bool = False) -> bytes | None:
+        """The first piece, a number, the second piece, and so on to the last piece; see :func:`fill`."""
+
     def scan(text: bytes, start: int, pieces: tuple[bytes, ...], kinds: str) -> tuple[int, list[Any]] | None:
         """The inverse of :func:`fill` for as many rows as there are from ``start`` on: where they end, and the columns.
 
@@ -91,6 +94,9 @@ if TYPE_CHECKING:
         ``limit``.
         """
 
+    def create(path: str, data: bytes) -> bool | None:
+        """Write a new file; ``None`` also if it could not be written, or one is there: then nothing has changed."""
+
     def entries(folder: str) -> tuple[list[str], list[str]] | None:
         """Names in a folder: those that are known to be plain files, and all others. ``None`` also if one is not in UTF-8."""
 
@@ -115,17 +121,17 @@ else:
         if os.environ.get("LABELGLOT_PURE"):
             raise ImportError
         from labelglot_native.boxes import centres, corners, edges, enclose, extent, spans
-        from labelglot_native.files import entries, jpeg, read, read_many, stamps
+        from labelglot_native.files import create, entries, jpeg, read, read_many, stamps
         from labelglot_native.objects import index
-        from labelglot_native.rows import alike, fill, first_children, scan
+        from labelglot_native.rows import alike, fill, first_children, scan, weave
 
         COMPILED = True
     except ImportError:
         COMPILED = False
-        alike = centres = corners = edges = enclose = entries = extent = fill = first_children = _none
-        index = jpeg = read = read_many = scan = spans = stamps = _none
+        alike = centres = corners = create = edges = enclose = entries = extent = fill = first_children = _none
+        index = jpeg = read = read_many = scan = spans = stamps = weave = _none
 
 __all__ = [
-    "COMPILED", "alike", "centres", "corners", "edges", "enclose", "entries", "extent", "fill", "first_children", "index", "jpeg",
-    "read", "read_many", "scan", "spans", "stamps",
+    "COMPILED", "alike", "centres", "corners", "create", "edges", "enclose", "entries", "extent", "fill", "first_children", "index", "jpeg",
+    "read", "read_many", "scan", "spans", "stamps", "weave",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ cdef extern from * nogil:
     #ifdef _WIN32
     static inline Py_ssize_t labelglot_read(int folder, const char* path, char* into, Py_ssize_t room) { return -1; }
     static inline int labelglot_here() { return -1; }
+    static inline bool labelglot_create(const char* path, const char* data, Py_ssize_t size) { return false; }
     static inline int labelglot_folder(const char* path) { return -1; }
     static inline bool labelglot_stamp(int folder, const char* name, long long* size, long long* time) { return false; }
     static inline void labelglot_close(int folder) {}
@@ -40,6 +41,20 @@ cdef extern from * nogil:
         }
         close(handle);
         return got < 0 ? -1 : size;
+    }
+    // A new file with these bytes; false, and no file, if that cannot be.
+    static inline bool labelglot_create(const char* path, const char* data, Py_ssize_t size) {
+        int handle = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (handle < 0) return false;
+        bool fine = true;
+        while (fine && size > 0) {
+            Py_ssize_t put = write(handle, data, size);
+            if (put > 0) data += put, size -= put;
+            else fine = put < 0 && errno == EINTR;
+        }
+        fine = !close(handle) && fine;
+        if (!fine) unlink(path);
+        return fine;
     }
     static inline int labelglot_folder(const char* path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
     static inline void labelglot_close(int folder) { if (folder >= 0) close(folder); }
@@ -71,6 +86,7 @@ cdef extern from * nogil:
     int labelglot_folder(const char* path)
     bint labelglot_stamp(int folder, const char* name, long long* size, long long* time)
     void labelglot_close(int folder)
+    bint labelglot_create(const char* path, const char* data, Py_ssize_t size)
     int labelglot_here()
     const void* labelglot_last(const char* text, char character, Py_ssize_t length)
     Py_ssize_t labelglot_read(int folder, const char* path, char* into, Py_ssize_t room)
@@ -98,6 +114,22 @@ def read(str path not None, Py_ssize_t limit):
     with nogil:
         size = labelglot_read(labelglot_here(), place, into, limit)
     return None if size < 0 else PyBytes_FromStringAndSize(into, size)
+
+
+def create(str path not None, bytes data not None):
+    cdef const char* bytes_ = PyBytes_AS_STRING(data)
+    cdef Py_ssize_t length, size = PyBytes_GET_SIZE(data)
+    cdef const char* place
+    cdef bint fine
+    try:
+        place = PyUnicode_AsUTF8AndSize(path, &length)
+    except UnicodeEncodeError:
+        return None
+    if memchr(place, 0, length) != NULL:
+        return None
+    with nogil:
+        fine = labelglot_create(place, bytes_, size)
+    return True if fine else None
 
 
 def read_many(str root not None, tuple paths not None, Py_ssize_t limit, bint whole):

@@ -196,6 +196,24 @@ def fill(
     return PyBytes_FromStringAndSize(text.data, text.size) if text.size else b""
 
 
+def weave(tuple pieces not None, tuple numbers not None, bint shorter=False):
+    cdef _Text text = _Text()
+    cdef Py_ssize_t i, number = PyTuple_GET_SIZE(numbers)
+    cdef object value
+    cdef bytes piece
+    if PyTuple_GET_SIZE(pieces) != number + 1:
+        raise ValueError("one piece more than numbers is expected")
+    for i in range(number):
+        piece = <object> PyTuple_GET_ITEM(pieces, i)
+        text.add(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
+        value = <object> PyTuple_GET_ITEM(numbers, i)
+        if not PyFloat_CheckExact(value) or not text.add_float(PyFloat_AS_DOUBLE(value), shorter):
+            return None
+    piece = <object> PyTuple_GET_ITEM(pieces, number)
+    text.add(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
+    return PyBytes_FromStringAndSize(text.data, text.size) if text.size else b""
+
+
 cdef bint _ends_number(char character) noexcept nogil:
     return not (c"0" <= character <= c"9" or character == c"." or character == c"-")
 

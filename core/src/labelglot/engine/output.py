@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from labelglot import native
 from labelglot.engine.journal import Written
 from labelglot.engine.numbering import Numbering
 from labelglot.errors import LabelglotError, PluginError, SourceError
@@ -21,7 +22,7 @@ from labelglot.report import Problem, Report
 from labelglot.schema import Sample
 from labelglot.schema.columns import as_columns
 from labelglot.storage import safe_join
-from labelglot.storage.paths import safe_text
+from labelglot.storage.paths import are_plain, safe_text
 from labelglot.storage.source import DAMAGED
 from labelglot.storage.target import refused
 
@@ -79,6 +80,7 @@ class Output:
         self.written: list[Written] = []
         self.staging = Path(job.staging) if job.staging else None
         self.missing = 0
+        self._looked_at: set[str] = set()
 
     def take(self, samples: Sequence[Encoded]) -> None:
         """Encode consecutive samples, and put their images where they belong.
@@ -139,11 +141,29 @@ class Output:
             if self.staging is None:
                 self.files.append((under(folder, made.path), data))
                 return
-            _write(self.staging, under(folder, made.path), data)
+            self._write(self.staging, under(folder, made.path), data)
             if self.job.journal is not None:
                 self.written.append(Written(under(folder, made.path), len(data), zlib.crc32(data)))
         else:
             self.report.add_problem(made._replace(key=key))
+
+    def _write(self, staging: Path, path: str, data: bytes) -> None:
+        folder = path.rpartition("/")[0]
+        # A new file cannot lead elsewhere; the way to its folder is looked at once.
+        if folder in self._looked_at and are_plain([path]) and native.create(f"{staging}/{path}", data):
+            return
+        place = safe_text(os.fspath(staging), path)
+        try:
+            try:
+                stream = open(place, "xb")  # noqa: PTH123, SIM115
+            except FileNotFoundError:
+                Path(place).parent.mkdir(parents=True, exist_ok=True)
+                stream = open(place, "xb")  # noqa: PTH123, SIM115
+            with stream:
+                stream.write(data)
+        except OSError as error:
+            raise refused(error, path) from error
+        self._looked_at.add(folder)
 
     def _take_image(self, reduced: Sample, folder: str) -> None:
         if reduced.image is None:
@@ -223,20 +243,6 @@ def gone(error: OSError, place: str) -> SourceError:
     """What to say if something that was there cannot be read any more."""
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else place
     return SourceError(f"cannot be read: {error.strerror or error}", where, "did the source change meanwhile?")
-
-
-def _write(staging: Path, path: str, data: bytes) -> None:
-    place = safe_text(os.fspath(staging), path)
-    try:
-        try:
-            stream = open(place, "xb")  # noqa: PTH123, SIM115
-        except FileNotFoundError:
-            Path(place).parent.mkdir(parents=True, exist_ok=True)
-            stream = open(place, "xb")  # noqa: PTH123, SIM115
-        with stream:
-            stream.write(data)
-    except OSError as error:
-        raise refused(error, path) from error
 
 
 def collision(copy: ImageCopy, report: Report) -> None:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from labelglot import native
 from labelglot.plugin import (
     PIXELS,
     Annotation,
     Box,
+    Columns,
     Convention,
     LabelglotError,
     Points,
@@ -23,6 +25,7 @@ from labelglot.plugin import (
     Report,
     Ring,
     Sample,
+    Shape,
 )
 from labelglot.wire import xml
 from labelglot.wire.text import spell, spell_all
@@ -416,23 +419,38 @@ def _is_xml(text: Any) -> bool:
     return True
 
 
-def write_file(sample: Sample, filename: str, objects: str, bag: Mapping[str, Any]) -> bytes:
+def write_file(sample: Sample, filename: str, objects: bytes, bag: Mapping[str, Any]) -> bytes:
     """An annotation file around its objects. ``bag``: the extra of the sample that belongs to this format."""
+    if bag or sample.uri is not None:
+        before, after = _around_name(sample, bag)
+    else:
+        before, after = _around_usual_name(sample.size, sample.annotations is None)
+    rest = write_rest(bag, _FILE_DONE, "\t").encode() if bag else b""
+    return b"".join((before, escape(filename).encode(), after, objects, rest, b"</annotation>\n"))
+
+
+@lru_cache(maxsize=4096)
+def _around_usual_name(size: tuple[int, int] | None, unlabelled: bool) -> tuple[bytes, bytes]:
+    """:func:`_around_name` where there is nothing else to say, remembered: many images are of one size."""
+    return _around_name(Sample(path="", size=size, annotations=None if unlabelled else ()), {})
+
+
+def _around_name(sample: Sample, bag: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """The head of an annotation file up to the name of the image, and from there on."""
     source = bag.get("source", _FILE_DEFAULTS["source"])
-    head = "".join(
-        (
-            f"<annotation{_root_attributes(sample, bag)}>\n",
-            f"\t<folder>{escaped(str(bag.get('folder', _FILE_DEFAULTS['folder'])))}</folder>\n",
-            f"\t<filename>{escape(filename)}</filename>\n",
-            "" if sample.uri is None else f"\t<path>{escape(sample.uri)}</path>\n",
-            _DEFAULT_SOURCE if source is _FILE_DEFAULTS["source"] else write_element("source", source, "\t"),
-            write_element("owner", bag["owner"], "\t") if "owner" in bag else "",
-            _write_size(sample.size, bag),
-            f"\t<segmented>{escape(bag.get('segmented', '0'))}</segmented>\n",
-        )
+    before = (
+        f"<annotation{_root_attributes(sample, bag)}>\n",
+        f"\t<folder>{escaped(str(bag.get('folder', _FILE_DEFAULTS['folder'])))}</folder>\n\t<filename>",
     )
-    rest = write_rest(bag, _FILE_DONE, "\t") if bag else ""
-    return f"{head}{objects}{rest}</annotation>\n".encode()
+    after = (
+        "</filename>\n",
+        "" if sample.uri is None else f"\t<path>{escape(sample.uri)}</path>\n",
+        _DEFAULT_SOURCE if source is _FILE_DEFAULTS["source"] else write_element("source", source, "\t"),
+        write_element("owner", bag["owner"], "\t") if "owner" in bag else "",
+        _write_size(sample.size, bag),
+        f"\t<segmented>{escape(bag.get('segmented', '0'))}</segmented>\n",
+    )
+    return "".join(before).encode(), "".join(after).encode()
 
 
 _DEFAULT_SOURCE = write_element("source", _FILE_DEFAULTS["source"], "\t")
@@ -484,6 +502,38 @@ def write_object(a: Annotation, name: str, boxes: Convention, bag: Mapping[str, 
 
 
 _OBJECT_DONE = frozenset({"actions", "part", "xml", "angle"})
+
+
+_END = "\t</object>\n"
+_ROW = re.split("(?<=<name>|<xmin>|<ymin>|<xmax>|<ymax>)[0-4]", write_object(Annotation(box=(1.0, 2.0, 3.0, 4.0)), "0", PIXELS, {}))
+_PIECES = tuple(piece.encode() for piece in (*_ROW[:-1], _ROW[-1].removesuffix(_END)))
+
+
+def write_columns(columns: Columns, names: Mapping[str, bytes]) -> bytes | None:
+    """Objects of which nothing is said but class, box and polygon, in pixels; ``None`` if each has to be written by itself.
+    ``names``: of classes, escaped, by key.
+    """
+    if columns.boxes is None or not columns.plain:
+        return None
+    texts = list(map(names.get, columns.labels))
+    numbers = columns.boxes.numbers
+    sides = [numbers[side::4].tolist() for side in range(4)]
+    polygons = list(map(_weave_polygon, columns.shapes)) if columns.shapes is not None else [b""] * len(texts)
+    if None in texts or None in polygons:
+        return None
+    return native.fill((*_PIECES, _END.encode()), (texts, *sides, polygons), len(texts), shorter=True)
+
+
+def _weave_polygon(shape: Shape) -> bytes | None:
+    if not isinstance(shape, Polygon) or len(shape.parts) != 1 or len(shape.parts[0]) != 1:
+        return None
+    ring = shape.parts[0][0]
+    return native.weave(_polygon_pieces(len(ring) // 2), ring, True)
+
+
+@lru_cache(maxsize=1024)
+def _polygon_pieces(corners: int) -> tuple[bytes, ...]:
+    return tuple(piece.encode() for piece in _polygon_template(corners).split("%s"))
 
 
 def _write_polygon(ring: Ring, boxes: Convention) -> str:

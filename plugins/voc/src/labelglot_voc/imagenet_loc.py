@@ -215,7 +215,7 @@ class ImagenetLoc(PerImage):
         filename = str(bag.get("filename", stem if plain else name))
         folder = _code_of_image(sample, context) or sample.split or ""
         exact = sample.replace(uri=sample.path) if not plain and name == stem else sample
-        return write_file(exact, filename, "".join(objects), {"source": DATABASE, **bag, "folder": folder})
+        return write_file(exact, filename, "".join(objects).encode(), {"source": DATABASE, **bag, "folder": folder})
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         mapping = (_mapping_line(code, context.by_key[key]) for key, code in context.once(codes_of).items())

@@ -43,6 +43,7 @@ from labelglot.plugin import (
     TagHolds,
     ValueKind,
     WriteContext,
+    as_columns,
     image_size,
     labels_and_boxes,
     with_contents,
@@ -62,6 +63,7 @@ from labelglot_voc.annotation import (
     escaped,
     parse_root,
     read_contents,
+    write_columns,
     write_file,
     write_object,
 )
@@ -124,6 +126,7 @@ class Voc(PerImage):
         extra=frozenset({"voc"}),
     )
     geometry_bound_extra = frozenset({("voc", "part"), ("voc", "point")})
+    takes_columns = True
 
     class ReadOptions(OriginOptions):
         """Options of the reader."""
@@ -205,12 +208,16 @@ class Voc(PerImage):
 
     def encode_file(self, sample: Sample, context: WriteContext) -> bytes:
         boxes = CONVENTIONS[written_origin(context, self.id)]
-        objects = [
-            write_object(a, escaped(context.name(a.label)), boxes, bag_of(a.extra, self.id))
-            for a in sample.annotations or ()
-        ]
+        columns = as_columns(sample.annotations)
+        objects = write_columns(columns, context.once(_names)) if columns is not None and boxes is PIXELS else None
+        if objects is None:
+            written = (
+                write_object(a, escaped(context.name(a.label)), boxes, bag_of(a.extra, self.id))
+                for a in sample.annotations or ()
+            )
+            objects = "".join(written).encode()
         bag = bag_of(sample.extra, self.id)
-        return write_file(sample, str(bag.get("filename", sample.path)), "".join(objects), bag)
+        return write_file(sample, str(bag.get("filename", sample.path)), objects, bag)
 
     def _lists(self, sample: Sample, context: WriteContext) -> Iterable[Piece]:
         id_ = with_suffix(sample.path, "")
@@ -234,6 +241,11 @@ class Voc(PerImage):
         yield File(labelmap.NAME, labelmap.write(context.labels, self.id, stated, plain=plain))
         for slot in pieces.slots():
             yield File(slot, pieces.stream(slot))
+
+
+def _names(context: WriteContext) -> dict[str, bytes]:
+    """Names of classes as XML text, by key."""
+    return {label.key: escaped(label.name).encode() for label in context.labels}
 
 
 _UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f]')

@@ -158,7 +158,7 @@ class VocRotated(PerImage):
         name = sample.path.rpartition("/")[2]
         short = with_suffix(name, "") if sample.uri is None and is_image(name) else name
         said = sample if sample.uri is not None else sample.replace(uri=name)
-        return write_file(said, str(bag.get("filename", short)), objects, bag)
+        return write_file(said, str(bag.get("filename", short)), objects.encode(), bag)
 
 
 def _read(element: Element, how: Reading) -> Annotation | None:

@@ -1,6 +1,6 @@
 """Compares labelglot with other converters and with the floor: one command, which makes and installs all it needs.
 
-    python tests/benchmarks/run.py                     # everything at full size; wants a quiet machine, an hour and 10 GB
+    python tests/benchmarks/run.py                     # everything at full size; wants a quiet machine, an hour and 25 GB
     python tests/benchmarks/run.py --quick             # 2,000 images, once: does it all work?
     python tests/benchmarks/run.py --pairs coco-yolo,coco-voc --runs 5 --json out.json
     python tests/benchmarks/run.py --growth            # the same at 20,000, 118,000 and 250,000 images
@@ -70,6 +70,7 @@ class Bench:
     def __init__(self, cache: Path, runs: int, timeout: float, peers: Sequence[Peer], given: Path | None) -> None:
         self._cache, self._runs, self._timeout = cache, runs, timeout
         self._out = cache / "out"
+        self._place = 0
         self._ours = [sys.executable, "-m", "labelglot"]
         self._inputs = Inputs(cache, self._ours)
         self._peers: list[tuple[Peer, Path]] = []
@@ -96,7 +97,7 @@ class Bench:
         commands[OURS] = lambda out: [*self._ours, *pair.arguments(source.folder, out)]
         rows[OURS] = Row(pair.id, images, OURS)
         rows[FLOOR] = Row(pair.id, images, FLOOR)
-        reference = self._out / f"reference{pair.suffix}"
+        reference = self._out / f"{pair.id}-{images}-reference{pair.suffix}"
         for tool, command in commands.items():
             self._first(rows[tool], command, pair, keep=reference if tool == OURS else None)
         if reference.exists():
@@ -107,13 +108,12 @@ class Bench:
             for tool, command in commands.items():
                 if rows[tool].counts is not None:
                     self._timed(rows[tool], command, pair, f"{turn + 1}/{self._runs}")
-        remove(self._out)
         compare(rows.values(), outputs.count(pair.input, source.folder))
         return list(rows.values())
 
     def _first(self, row: Row, command: Command, pair: Pair, keep: Path | None = None) -> None:
         """Not timed: fills the caches of the system, samples memory, looks at the output."""
-        out = self._clean(pair)
+        out = self._free(pair)
         done = measure.run(command(out), sample=True, timeout=self._timeout)
         row.memory = done.memory
         if not done.ok or not out.exists():
@@ -125,12 +125,11 @@ class Bench:
                 row.remarks.insert(0, f"FAILED: its output cannot be read: {error}")
         say(f"  {row.tool}: {row.remarks[0] if row.counts is None else f'{done.wall:.1f} s with sampling'}")
         if keep is not None and out.exists():
-            remove(keep)
             out.rename(keep)
-        remove(out)
+        remove_file(out)
 
     def _timed(self, row: Row, command: Command, pair: Pair, turn: str) -> None:
-        out = self._clean(pair)
+        out = self._free(pair)
         done = measure.run(command(out), timeout=self._timeout)
         if done.ok:
             row.walls.append(done.wall)
@@ -138,15 +137,20 @@ class Bench:
         else:
             row.remarks.insert(0, f"FAILED in run {turn}: " + reason(done))
         say(f"  {turn} {row.tool}: {done.wall:.2f} s")
-        remove(out)
+        remove_file(out)
 
-    def _clean(self, pair: Pair) -> Path:
-        """Where to write; what others have written is on the disk, so that it is not charged to the next."""
+    def _free(self, pair: Pair) -> Path:
+        """Where nobody has written; what others have written is on the disk, so that it is not charged to the next."""
         self._out.mkdir(parents=True, exist_ok=True)
-        out = self._out / f"out{pair.suffix}"
-        remove(out)
+        self._place += 1
         os.sync()
-        return out
+        return self._out / f"{os.getpid()}-{self._place}{pair.suffix}"
+
+    def close(self) -> None:
+        """Remove all outputs. Not before the last run: ext4 without a journal passes over inodes that were freed in the last
+        minutes, one by one, so that the next to make as many files would take ten times as long.
+        """
+        remove(self._out)
 
 
 def compare(rows: Iterable[Row], source: outputs.Counts) -> None:
@@ -229,6 +233,12 @@ def fill(page: Path, name: str, text: str) -> None:
     page.write_text(f"{before}{first}\n{text}\n{second}{after}", encoding="utf-8")
 
 
+def remove_file(path: Path) -> None:
+    """Folders stay, see :meth:`Bench.close`."""
+    if path.is_file():
+        path.unlink()
+
+
 def remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -279,9 +289,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     bench = Bench(options.cache.resolve(), runs, options.timeout, peers, options.peer_env)
     rows: list[Row] = []
-    for pair in pairs:
-        for full in GROWTH_SIZES if options.growth else (pair.thousands * 1000,):
-            rows += bench.rows(pair, max(1, full * largest // FULL))
+    try:
+        for pair in pairs:
+            for full in GROWTH_SIZES if options.growth else (pair.thousands * 1000,):
+                rows += bench.rows(pair, max(1, full * largest // FULL))
+    finally:
+        bench.close()
     about = "; ".join(f"{key} {value}" for key, value in facts.items() if value != "")
     failed = "".join(f"\n\n{name} could not be installed: {why}" for name, why in bench.failed.items())
     kinds = ", ".join(f"`{peer.requirement}`" for peer in peers if peer.name not in bench.failed)

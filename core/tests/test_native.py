@@ -372,7 +372,7 @@ def test_numbers_are_woven_into_pieces(numbers, short, pieces):
         spelled = [shorter(n) if short else repr(n) for n in numbers]
         assert woven == b"".join(piece + text.encode() for piece, text in zip(used, [*spelled, ""], strict=True))
     with pytest.raises(ValueError):
-        native.weave(used + (b"",), tuple(numbers), short)
+        native.weave((*used, b""), tuple(numbers), short)
 
 
 def test_create(tmp_path):

@@ -22,7 +22,7 @@ from labelglot.report import Problem, Report
 from labelglot.schema import Sample
 from labelglot.schema.columns import as_columns
 from labelglot.storage import safe_join
-from labelglot.storage.paths import are_plain, safe_text
+from labelglot.storage.paths import safe_relative, safe_text
 from labelglot.storage.source import DAMAGED
 from labelglot.storage.target import refused
 
@@ -150,7 +150,7 @@ class Output:
     def _write(self, staging: Path, path: str, data: bytes) -> None:
         folder = path.rpartition("/")[0]
         # A new file cannot lead elsewhere; the way to its folder is looked at once.
-        if folder in self._looked_at and are_plain([path]) and native.create(f"{staging}/{path}", data):
+        if folder in self._looked_at and safe_relative(path) == path and native.create(f"{staging}/{path}", data):
             return
         place = safe_text(os.fspath(staging), path)
         try:

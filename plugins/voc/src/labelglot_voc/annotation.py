@@ -25,7 +25,6 @@ from labelglot.plugin import (
     Report,
     Ring,
     Sample,
-    Shape,
 )
 from labelglot.wire import xml
 from labelglot.wire.text import spell, spell_all
@@ -518,22 +517,18 @@ def write_columns(columns: Columns, names: Mapping[str, bytes]) -> bytes | None:
     texts = list(map(names.get, columns.labels))
     numbers = columns.boxes.numbers
     sides = [numbers[side::4].tolist() for side in range(4)]
-    polygons = list(map(_weave_polygon, columns.shapes)) if columns.shapes is not None else [b""] * len(texts)
-    if None in texts or None in polygons:
+    polygons: list[bytes | None] = [b""] * len(texts)
+    if columns.shapes is not None:
+        rings = [shape.parts[0][0] for shape in columns.shapes if isinstance(shape, Polygon)]
+        polygons = [native.weave(_polygon_pieces(len(ring)), ring, True) for ring in rings]
+    if None in texts or None in polygons or len(polygons) < len(texts):
         return None
     return native.fill((*_PIECES, _END.encode()), (texts, *sides, polygons), len(texts), shorter=True)
 
 
-def _weave_polygon(shape: Shape) -> bytes | None:
-    if not isinstance(shape, Polygon) or len(shape.parts) != 1 or len(shape.parts[0]) != 1:
-        return None
-    ring = shape.parts[0][0]
-    return native.weave(_polygon_pieces(len(ring) // 2), ring, True)
-
-
 @lru_cache(maxsize=1024)
-def _polygon_pieces(corners: int) -> tuple[bytes, ...]:
-    return tuple(piece.encode() for piece in _polygon_template(corners).split("%s"))
+def _polygon_pieces(numbers: int) -> tuple[bytes, ...]:
+    return tuple(piece.encode() for piece in _polygon_template(numbers // 2).split("%s"))
 
 
 def _write_polygon(ring: Ring, boxes: Convention) -> str:

@@ -225,15 +225,19 @@ class Voc(PerImage):
         line = f"{id_}\n".encode()
         for split in splits:
             yield Piece(f"ImageSets/Main/{split}.txt", line)
-        titles = context.once(_titles) if sample.tags else {}
+        if sample.tags:
+            yield from self._class_lists(sample, context, id_, splits)
+        for task, names in _sets(bag_of(sample.extra, self.id)):
+            for title in names:
+                yield Piece(f"ImageSets/{task}/{title}.txt", line)
+
+    def _class_lists(self, sample: Sample, context: WriteContext, id_: str, splits: Sequence[str]) -> Iterable[Piece]:
+        titles = context.once(_titles)
         for tag in sample.tags:
             value = "-1" if tag.negative else "0" if bag_of(tag.extra, self.id).get("value") == "0" else "1"
             title = titles[context.name(tag.label)]
             for split in splits:
                 yield Piece(f"ImageSets/Main/{title}_{split}.txt", f"{id_} {value:>2}\n".encode())
-        for task, names in _sets(bag_of(sample.extra, self.id)):
-            for title in names:
-                yield Piece(f"ImageSets/{task}/{title}.txt", line)
 
     def assemble(self, context: WriteContext, pieces: Pieces) -> Iterable[File]:
         origin = written_origin(context, self.id)

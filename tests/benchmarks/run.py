@@ -1,6 +1,6 @@
 """Compares labelglot with other converters and with the floor: one command, which makes and installs all it needs.
 
-    python tests/benchmarks/run.py                     # everything at full size; wants a quiet machine, an hour and 25 GB
+    python tests/benchmarks/run.py                     # everything at full size; wants a quiet machine, an hour and 30 GB
     python tests/benchmarks/run.py --quick             # 2,000 images, once: does it all work?
     python tests/benchmarks/run.py --pairs coco-yolo,coco-voc --runs 5 --json out.json
     python tests/benchmarks/run.py --growth            # the same at 20,000, 118,000 and 250,000 images

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from labelglot import native
+from labelglot.engine.journal import state
 from labelglot.errors import SourceError
 from labelglot.images import SourceImage, look_at
 from labelglot.plugin import image_size
@@ -91,3 +92,19 @@ def test_headers_read_together_say_what_each_says(tmp_path: Path) -> None:
     paths = ["a.png", "b.png", "c.jpg", "d.txt", "none.png"]
     together = [image_size(image) for image in look_at(source, paths)]
     assert together == [image_size(SourceImage(source, path)) for path in paths] == [(7, 5), (3, 4), None, None, None]
+
+
+def test_a_list_of_files_that_was_forgotten_is_made_again(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    source = open_source(tmp_path)
+    whole = state(source)
+    assert source.files() == ("a.txt", "b.txt") and source.exists("b.txt")
+    source.forget_files()
+    (tmp_path / "c.txt").write_bytes(b"y")
+    assert source.files() == ("a.txt", "b.txt", "c.txt")
+    assert state(source) != whole
+    (tmp_path / "c.txt").unlink()
+    assert state(open_source(tmp_path), alone=True) == state(open_source(tmp_path)) == whole
+    (tmp_path / "b.txt").write_bytes(b"xx")
+    assert state(open_source(tmp_path)) != whole

@@ -310,10 +310,12 @@ def test_files_out_of_the_ordinary_are_not_read(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "b").write_bytes(b"bb")
     paths = ("a", "folder/b", "a", "link")
-    found = native.stamps(str(tmp_path), paths)
     stats = [(tmp_path / path).stat() for path in paths]
-    assert found in (None, [f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats])
+    told = [f"{path}\0{stat.st_size}:{stat.st_mtime_ns}\0".encode() for path, stat in zip(paths, stats, strict=True)]
+    assert native.stamps(str(tmp_path), paths) in (None, b"".join(told))
+    assert native.stamps(str(tmp_path), ()) in (None, b"")
     assert native.stamps(str(tmp_path), ("none/b",)) is None
+    assert native.stamps(str(tmp_path), ("a\0b",)) is native.stamps(str(tmp_path), ("\ud800",)) is None
 
 
 def test_read_many(tmp_path):

@@ -1,9 +1,15 @@
 """What readers and detectors build on, and what formats say of circles and corners in any order."""
 
+import pickle
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from labelglot.conventions import Convention
 from labelglot.errors import LabelglotError
+from labelglot.formats import per_image
 from labelglot.formats.base import ReadContext
+from labelglot.formats.per_image import Pair, PairTable, packed
 from labelglot.holds import Holds
 from labelglot.projection import project
 from labelglot.report import Report
@@ -115,3 +121,32 @@ def test_a_file_in_its_own_folder_is_named_exactly():
     context.reserve(names)
     found = [context.place(name, folder, folders).image for folder, name, folders in names]
     assert [image and image.path for image in found] == ["images/train/a.jpg", None, "images/b.jpg", None]
+
+
+PAIRS = st.tuples(
+    st.sampled_from([None, "a.txt", "b/ü.txt"]), st.sampled_from([None, "a.jpg"]), st.sampled_from([(), ("train",), ("x", "y")]),
+    st.sampled_from(["a", "a/b.jpg"]),
+).map(lambda fields: Pair(*fields))  # fmt: skip
+
+
+@given(st.lists(PAIRS, min_size=1, max_size=12), st.integers(1, 4), st.data())
+def test_pairs_are_the_same_in_a_table(pairs, block, data):
+    pairs *= 20 * block
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(per_image, "_BLOCK", block)
+        table = packed(pairs)
+        assert isinstance(table, PairTable) and len(table) == len(pairs) and list(table) == pairs
+        assert list(zip(*table.identities(), strict=True)) == [(pair.path, pair.splits) for pair in pairs]
+        start, stop = sorted(data.draw(st.tuples(*[st.integers(0, len(pairs))] * 2)))
+        part = table[start:stop]
+        assert list(part) == list(pickle.loads(pickle.dumps(part))) == pairs[start:stop]
+        assert list(zip(*part.identities(), strict=True)) == [(pair.path, pair.splits) for pair in pairs[start:stop]]
+        assert list(part[1:3]) == pairs[start:stop][1:3] and list(part[::-2]) == pairs[start:stop][::-2]
+        assert table[-1] == pairs[-1] and table[start % len(pairs)] == pairs[start % len(pairs)]
+
+
+@pytest.mark.parametrize("odd", [Pair("a", None, (), "p", 1), Pair("a", None, (), None), Pair("a\0b", None, (), "p")])
+def test_pairs_with_more_to_say_stay_objects(odd):
+    pairs = [Pair("a", "b", (), "p")] * 5000
+    assert isinstance(packed(pairs), PairTable) and packed(pairs[1:]) == pairs[1:]
+    assert packed([*pairs, odd]) == [*pairs, odd]

@@ -100,8 +100,10 @@ if TYPE_CHECKING:
     def entries(folder: str) -> tuple[list[str], list[str]] | None:
         """Names in a folder: those that are known to be plain files, and all others. ``None`` also if one is not in UTF-8."""
 
-    def stamps(root: str, paths: tuple[str, ...]) -> list[str] | None:
-        """Length and time of change (in nanoseconds) of files below a folder; ``None`` also if one cannot be looked at."""
+    def stamps(root: str, paths: tuple[str, ...]) -> bytes | None:
+        """Of files below a folder: path, a NUL, length and time of change (in nanoseconds) with a colon between, a NUL;
+        ``None`` also if one cannot be looked at.
+        """
 
     def index(
         data: bytes, start: int, stop: int, numbers: tuple[bytes, ...], required: int, expected: int, box: bytes,

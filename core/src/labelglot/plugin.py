@@ -32,7 +32,16 @@ from labelglot.formats.layers import LayerRun, layer_runs
 from labelglot.formats.lines import ROLES, JsonLines, Line, Lines, peek_lines
 from labelglot.formats.mirrored import Mirrored
 from labelglot.formats.objects import decode_objects, numbers, whole
-from labelglot.formats.per_image import READ_TOGETHER, Pair, PerImage, pair_by_stem, place_of, with_contents
+from labelglot.formats.per_image import (
+    READ_TOGETHER,
+    Pair,
+    PairTable,
+    PerImage,
+    packed,
+    pair_by_stem,
+    place_of,
+    with_contents,
+)
 from labelglot.formats.shapes import Frame, ShapesPerImage, Spelled, shape_kinds
 from labelglot.formats.table import Group, Row, Table, first_rows, number
 from labelglot.holds import (
@@ -130,6 +139,7 @@ __all__ = [
     "Options",
     "Overview",
     "Pair",
+    "PairTable",
     "PerImage",
     "Piece",
     "Pieces",
@@ -175,6 +185,7 @@ __all__ = [
     "number",
     "numbers",
     "order_splits",
+    "packed",
     "pair_by_stem",
     "peek_lines",
     "place_keypoints",

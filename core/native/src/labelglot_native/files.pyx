@@ -3,7 +3,9 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.stdio cimport snprintf
 from libc.string cimport memchr, memcmp, strcmp, strlen
+from libcpp.string cimport string
 
 cdef extern from * nogil:
     """
@@ -201,36 +203,46 @@ def entries(str folder not None):
 
 
 def stamps(str root not None, tuple paths not None):
+    cdef string found
+    cdef string folder
+    cdef char numbers[64]
     cdef long long size = 0, time = 0
-    cdef Py_ssize_t length
+    cdef Py_ssize_t length, ignored
+    cdef const char* place
     cdef const char* name
-    cdef str folder = None
-    cdef str inside, last, whole
+    cdef const char* slash
+    cdef str whole
     cdef int opened = -1
-    cdef bint there
-    cdef list found = []
+    cdef bint there, first = True
     try:
         for path in paths:
-            inside, _, last = path.rpartition("/")
+            place = PyUnicode_AsUTF8AndSize(path, &length)
+            if memchr(place, 0, length) != NULL:
+                return None
+            slash = <const char*> labelglot_last(place, c"/", length)
+            name = place if slash == NULL else slash + 1
             # Where most files lie side by side, their folder is looked up once.
-            if inside != folder:
+            if first or <size_t> (name - place) != folder.size() or memcmp(place, folder.data(), name - place):
+                first = False
+                folder.assign(place, name - place)
                 labelglot_close(opened)
                 opened = -1
-                whole = f"{root}/{inside}"
-                folder, opened = inside, labelglot_folder(PyUnicode_AsUTF8AndSize(whole, &length))
+                whole = f"{root}/{folder.decode()}"
+                opened = labelglot_folder(PyUnicode_AsUTF8AndSize(whole, &ignored))
                 if opened < 0:
                     return None
-            name = PyUnicode_AsUTF8AndSize(last, &length)
             with nogil:
                 there = labelglot_stamp(opened, name, &size, &time)
             if not there:
                 return None
-            found.append(f"{size}:{time}")
+            found.append(place, length)
+            ignored = snprintf(numbers, sizeof(numbers), "%c%lld:%lld%c", 0, size, time, 0)
+            found.append(numbers, ignored)
     except UnicodeEncodeError:
         return None
     finally:
         labelglot_close(opened)
-    return found
+    return PyBytes_FromStringAndSize(found.data(), found.size())
 
 
 def jpeg(bytes head not None):

@@ -13,7 +13,6 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,11 +61,25 @@ def signature(state: bytes, *facts: object) -> str:
     return hashlib.sha256(state + repr(facts).encode()).hexdigest()
 
 
-def state(source: Source) -> bytes:
-    """A digest of names, sizes and times of the files of a source."""
+def state(source: Source, alone: bool = False) -> bytes:
+    """A digest of names, sizes and times of the files of a source. ``alone``: nobody else needs the list of files here, whose
+    memory would be copied wherever one of two processes touches it.
+    """
+    sha = hashlib.sha256()
     files = source.files()
-    tokens = source.fingerprint_tokens(files)
-    return hashlib.sha256("\0".join(chain.from_iterable(zip(files, tokens, strict=True))).encode("utf-8", "surrogatepass")).digest()
+    parts: Iterable[Sequence[str]] = [files[start : start + TOGETHER] for start in range(0, len(files), TOGETHER)]
+    if alone:
+        texts = ["\0".join(part) for part in parts]
+        del files, parts
+        source.forget_files()
+        parts = (text.split("\0") for text in texts)
+    for part in parts:
+        sha.update(source.stamps(part))
+    return sha.digest()
+
+
+TOGETHER = 5000
+"""Files that are looked at together."""
 
 
 MANY_FILES = 5000
@@ -76,7 +89,7 @@ MANY_FILES = 5000
 def state_aside(source: Source, processes: int) -> Aside[bytes]:
     """The :func:`state` of a source; of many files it is found out by a process of its own from now on."""
     worth = processes > 1 and source.kind == "folder" and len(source.files()) >= MANY_FILES
-    return Aside(partial(state, source), worth)
+    return Aside(partial(state, source, alone=worth), worth)
 
 
 class Journal:

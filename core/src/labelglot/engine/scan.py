@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple, Protocol
 
 from labelglot.engine.chunk import Work
@@ -88,18 +88,19 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
     found = dataset.samples.index()
     if found is None:
         return None
-    entries = list(found)
-    if len(entries) != len(dataset):
-        return _summary(entries, 0)._replace(numbers=None)
-    return _joined(_summary(entries[part.ordinal : part.ordinal + len(part)], part.ordinal) for part in parts)
+    whole = _joined(_summary(list(islice(found, len(part))), part.ordinal) for part in parts)
+    further = list(found)
+    if len(whole.entries.paths) + len(further) == len(dataset):
+        return whole
+    return _joined([whole, _summary(further, len(dataset))])._replace(numbers=None)
 
 
 def _summary(entries: Sequence[IndexEntry], ordinal: int) -> Listed:
     """What there is to know of some entries. ``ordinal``: of the first."""
     columns = map(list, zip(*entries, strict=True)) if entries else [[] for _ in IndexEntry._fields]
-    keys, paths, splits, _, _, numbers, labels, ids, highest = columns
+    _, paths, splits, _, _, numbers, labels, ids, highest = columns
     return Listed(
-        Entries(keys, paths, splits, ids, [None] * len(entries)),
+        Entries(paths, splits, ids, [None] * len(entries)),
         None if None in labels else dict.fromkeys(chain.from_iterable(labels)),
         max(highest, default=0),
         None if None in numbers else [(ordinal, sum(numbers))],
@@ -108,7 +109,7 @@ def _summary(entries: Sequence[IndexEntry], ordinal: int) -> Listed:
 
 def _joined(pieces: Iterable[Listed]) -> Listed:
     """What there is to know of all pieces."""
-    entries = Entries([], [], [], [], [])
+    entries = Entries([], [], [], [])
     seen: dict[str, None] | None = {}
     numbers: list[tuple[int, int]] | None = []
     highest = 0
@@ -179,7 +180,7 @@ class SurveyVisitor:
         self.sink = LossSink()
 
     def start(self) -> Surveyed:
-        return Surveyed(Entries([], [], [], [], []), [], {}, {}, {}, {}, [0], {})
+        return Surveyed(Entries([], [], [], []), [], {}, {}, {}, {}, [0], {})
 
     def update(self, state: Surveyed, sample: Sample, ordinal: int, report: Report) -> None:
         annotations = sample.annotations or ()

@@ -19,6 +19,7 @@ from labelglot.projection.naming import Entries, plan_names
 from labelglot.projection.project import Plan, project_info
 from labelglot.report import Report
 from labelglot.schema import Attribute, Dataset, Label, Partition, Records, with_seen
+from labelglot.schema.sample import key_of
 
 CHUNK = 500
 """Samples per chunk: small enough to report progress, large enough that overhead does not show."""
@@ -70,7 +71,7 @@ def prepare(
     if TABLES & set(writer.documents):
         paths = survey.entries.paths
         if names.paths:
-            paths = list(map(names.paths.get, survey.entries.keys, paths))
+            paths = list(map(names.paths.get, map(key_of, paths, survey.entries.splits), paths))
         _formulas([*(label.name for label in labels.labels), *paths], report)
     plan = Plan(
         labels.keys, names.paths, images != "none" or writer.embeds_images, survey.id_base, names.sample_id_base,

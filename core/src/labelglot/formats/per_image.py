@@ -38,6 +38,68 @@ class Pair(NamedTuple):
     """What else the format knows of the image beforehand; picklable."""
 
 
+class PairTable(Sequence[Pair]):
+    """Many pairs as a few long texts: half the memory of as many objects, and processes that are forked share it, while each of
+    them would copy the objects it looks at. Made by :func:`packed`; a pickled one holds its own range alone.
+    """
+
+    def __init__(self, blocks: Sequence[str], splits: Sequence[tuple[str, ...]], places: range) -> None:
+        self.blocks, self.splits, self.places = blocks, splits, places
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            places = self.places[place]
+            return PairTable(self.blocks, self.splits, places) if places.step == 1 else list(self)[place]
+        at = self.places[place]
+        return self._block(at // _BLOCK)[at % _BLOCK]
+
+    def __iter__(self) -> Iterator[Pair]:
+        for number, start, stop in self._ranges():
+            yield from self._block(number)[start:stop]
+
+    def identities(self) -> tuple[list[str], Sequence[tuple[str, ...]]]:
+        """Path and splits of each pair."""
+        paths: list[str] = []
+        for number, start, stop in self._ranges():
+            paths += self.blocks[number].split("\0")[2::3][start:stop]
+        return paths, self.splits[self.places.start : self.places.stop]
+
+    def _ranges(self) -> Iterator[tuple[int, int, int]]:
+        """Number of a block, and which of it belongs here."""
+        first, end = self.places.start, self.places.stop
+        for begin in range(first - first % _BLOCK, end, _BLOCK):
+            yield begin // _BLOCK, max(first - begin, 0), min(end - begin, _BLOCK)
+
+    def _block(self, number: int) -> list[Pair]:
+        texts = [text or None for text in self.blocks[number].split("\0")]
+        splits = self.splits[number * _BLOCK : (number + 1) * _BLOCK]
+        return list(map(Pair, texts[::3], texts[1::3], splits, texts[2::3]))
+
+
+_BLOCK = 250
+"""Pairs in a text of a :class:`PairTable`."""
+
+
+def packed(pairs: Sequence[Pair]) -> Sequence[Pair]:
+    """The same pairs in little memory, if they are many and have a path each, and nothing besides is known of any."""
+    if len(pairs) < 20 * _BLOCK or any(pair.more is not None or not pair.path for pair in pairs):
+        return pairs
+    blocks = []
+    for start in range(0, len(pairs), _BLOCK):
+        some = pairs[start : start + _BLOCK]
+        text = "\0".join([part or "" for pair in some for part in (pair.annotation, pair.image, pair.path)])
+        if text.count("\0") != 3 * len(some) - 1:
+            return pairs
+        blocks.append(text)
+    return PairTable(blocks, [pair.splits for pair in pairs], range(len(pairs)))
+
+
 class PerImage(Format):
     """One annotation file per image. Subclasses write ``pairs``, ``decode``, ``annotation_path`` and ``encode_file``.
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice, pairwise
+from operator import lt
 from typing import NamedTuple
 
 from labelglot.errors import UnsafePath
 from labelglot.holds import Holds, Naming
 from labelglot.projection.facts import fit_id
 from labelglot.schema.base import Id
-from labelglot.schema.sample import Sample, order_splits, split_role
+from labelglot.schema.sample import Sample, key_of, order_splits, split_role
 from labelglot.storage.paths import clean_foreign, safe_relative
 
 
@@ -130,12 +132,11 @@ def target_splits(splits: tuple[str, ...], holds: Holds) -> tuple[str, ...]:
 
 
 class Entries(NamedTuple):
-    """What naming needs to know of samples: of each of them, in order, the key, the path and so on.
+    """What naming needs to know of samples: of each of them, in order, the path and so on.
 
     ``labels``: key of the class whose folder the image lies in, see :func:`folder_class`.
     """
 
-    keys: list[str]
     paths: list[str]
     splits: list[tuple[str, ...]]
     ids: list[Id | None]
@@ -144,14 +145,13 @@ class Entries(NamedTuple):
     @classmethod
     def of(cls, samples: Iterable[Sample], holds: Holds) -> Entries:
         """Those of samples, for a target."""
-        found = cls([], [], [], [], [])
+        found = cls([], [], [], [])
         for sample in samples:
             found.add(sample, holds)
         return found
 
     def add(self, sample: Sample, holds: Holds) -> None:
         """Put the one of a sample behind the others."""
-        self.keys.append(sample.key)
         self.paths.append(sample.path)
         self.splits.append(sample.splits)
         self.ids.append(sample.id)
@@ -159,7 +159,6 @@ class Entries(NamedTuple):
 
     def extend(self, later: Entries) -> None:
         """Put others behind these."""
-        self.keys.extend(later.keys)
         self.paths.extend(later.paths)
         self.splits.extend(later.splits)
         self.ids.extend(later.ids)
@@ -268,10 +267,11 @@ def plan_names(
     splits: dict[str | None, None] = {}
     seen: set[tuple[str | None, Id]] = set()
     highest, renumber = 0, False
-    only_roles = bool(entries.keys)
+    only_roles = bool(entries.paths)
     lost_splits = holds.splits == "none" and holds.naming.folders
     first: dict[tuple[str, ...], str | None] = {}
-    for ordinal, (key, path, written, id_, label) in enumerate(zip(*entries, strict=True)):
+    for ordinal, (path, written, id_, label) in enumerate(zip(*entries, strict=True)):
+        key = key_of(path, written)
         if written not in first:
             first[written] = next(iter(target_splits(written, holds)), None)
         split = first[written]
@@ -315,7 +315,7 @@ def _plan_usual(entries: Entries, written: Sequence[tuple[str, ...]], holds: Hol
     text = "\n".join([*paths, ""])
     if naming.class_folder != "none" or lost_splits or text.count("\n") > len(paths) or not _SIMPLE.fullmatch(text):
         return None
-    if len({path.partition(".")[0] for path in map(str.casefold, paths)}) < len(paths):
+    if not _have_own_stems(paths, text):
         return None
     if naming.pattern is not None:
         fits = _compiled(naming.pattern).fullmatch
@@ -327,6 +327,15 @@ def _plan_usual(entries: Entries, written: Sequence[tuple[str, ...]], holds: Hol
         return None
     splits = dict.fromkeys(next(iter(target_splits(each, holds)), None) for each in written)
     return Names({}, tuple(splits), max([0, *ids]), False, holds, False, False)
+
+
+def _have_own_stems(paths: Sequence[str], text: str) -> bool:
+    """Whether no two names are the same but for suffix and capital letters. ``text``: all of them; each has one point."""
+    if text == text.casefold() and all(map(lt, paths, islice(paths, 1, None))):
+        # In order, what has one stem stands side by side, and nothing has to be remembered.
+        stems = (path.partition(".")[0] for path in paths)
+        return all(a != b for a, b in pairwise(stems))
+    return len({path.partition(".")[0] for path in map(str.casefold, paths)}) == len(paths)
 
 
 def _number(id_: Id) -> int:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from labelglot import native
 from labelglot.errors import UnsafePath
 from labelglot.storage.paths import are_plain, safe_join, safe_relative, safe_text
-from labelglot.storage.source import Kind, Source
+from labelglot.storage.source import Kind, Source, stamped
 
 
 class FolderSource(Source):
@@ -118,12 +118,13 @@ class FolderSource(Source):
     def fingerprint_token(self, path: str) -> str:
         return _token(os.stat(safe_text(self._root_text, path)))  # noqa: PTH116
 
-    def fingerprint_tokens(self, files: Sequence[str]) -> Iterable[str]:
+    def stamps(self, paths: Sequence[str]) -> bytes:
         if self.focus is not None:
-            return super().fingerprint_tokens(files)
+            return super().stamps(paths)
         # None of them leads out of the folder: the walk left those out.
-        tokens = native.stamps(self._root_text, tuple(files))
-        return tokens or [_token(os.stat(f"{self._root_text}/{path}")) for path in files]  # noqa: PTH116
+        root = self._root_text
+        told = native.stamps(root, tuple(paths))
+        return told if told is not None else stamped((path, _token(os.stat(f"{root}/{path}"))) for path in paths)  # noqa: PTH116
 
 
 def _entries(folder: str) -> tuple[list[str], list[str]]:

@@ -26,6 +26,7 @@ from labelglot.plugin import (
     Naming,
     Options,
     Pair,
+    PairTable,
     Piece,
     Pieces,
     Problem,
@@ -39,6 +40,7 @@ from labelglot.plugin import (
     image_size,
     in_pixels,
     make_labels,
+    packed,
     with_contents,
 )
 from labelglot.schema.sample import key_of
@@ -139,7 +141,8 @@ class Ultralytics(Format):
         tree, report = Tree(context.source), context.report
         place = evidence.card_of(context.source)
         given = None if place is None else card.parse(context.source.read(place), place, self.id, report)
-        pairs, info = self._pairs(tree, given, context)
+        found, info = self._pairs(tree, given, context)
+        pairs = packed(found)
         labels = self._labels(tree, given, context)
         keys = None if labels is None else {int(label.id or 0): label.key for label in labels}
         growing = context.options.unknown_classes == "placeholder"
@@ -148,6 +151,8 @@ class Ultralytics(Format):
         decode = Decode(context.source, rules, None if context.options.missing == "unlabelled" else ())
         complete = labels is not None and not growing
         records = Records(pairs, decode, Listing(pairs) if complete else None)
+        if isinstance(pairs, PairTable):
+            context.source.forget_files()
         return Dataset(records, labels or (), info, labels_complete=complete)
 
     def _pairs(self, tree: Tree, given: Card | None, context: ReadContext) -> tuple[list[Pair], Info]:
@@ -330,8 +335,10 @@ class Listing:
         self.pairs = pairs
 
     def __call__(self) -> Iterator[IndexEntry]:
-        paths = [pair.path or "" for pair in self.pairs]
-        splits = [pair.splits for pair in self.pairs]
+        if isinstance(self.pairs, PairTable):
+            paths, splits = self.pairs.identities()
+        else:
+            paths, splits = [pair.path or "" for pair in self.pairs], [pair.splits for pair in self.pairs]
         keys = map(key_of, paths, splits)
         none = repeat(None)
         return map(IndexEntry, keys, paths, splits, none, none, none, none)

@@ -60,7 +60,11 @@ class Tree:
     def __init__(self, source: Source, labels_beside: bool = False) -> None:
         self.source, self.labels_beside = source, labels_beside
         self.paths = source.companions()
-        self.known = frozenset(self.paths)
+
+    def has(self, path: str) -> bool:
+        """Whether there is a file at this path. Looked up in the list: a set of hundreds of thousands takes as much memory."""
+        place = bisect_left(self.paths, path)
+        return place < len(self.paths) and self.paths[place] == path
 
     @cached_property
     def folders(self) -> frozenset[str]:
@@ -90,19 +94,23 @@ class Tree:
     def label_of(self, image: str) -> tuple[str | None, bool]:
         """The label file of an image, and whether it lies where trainers look for it."""
         right = beside(image) if self.labels_beside else label_path(image)
-        if right in self.known:
+        if self.has(right):
             return right, True
         places = [label_path(image) if self.labels_beside else beside(image)]
         if "/" in image:
             places += [beside(_swap(image, 0)), *(beside(f"/{image}".replace(f"/{a}/", f"/{b}/")[1:]) for a, b in _OTHER_FOLDERS)]
-        return next((place for place in places if place in self.known), None), self.labels_beside
+        return next((place for place in places if self.has(place)), None), self.labels_beside
 
-    def usual_labels(self, images: Sequence[str]) -> list[str]:
-        """Where the label files of image files should be."""
-        parts = [image.rpartition("/") for image in images]
-        folders = {folder for folder, _, _ in parts}
+    def usual_labels(self, images: Sequence[str]) -> tuple[list[str], bool]:
+        """Where the label files of image files should be, and whether each of them is there for one image alone."""
+        folders = {image.rpartition("/")[0] for image in images}
         places = {folder: under(folder if self.labels_beside else _mirrored_folder(folder), "") for folder in folders}
-        return [f"{places[folder]}{name.rpartition('.')[0] or name}.txt" for folder, _, name in parts]
+        parts = (image.rpartition("/") for image in images)
+        labels = [f"{places[folder]}{name.rpartition('.')[0] or name}.txt" for folder, _, name in parts]
+        there = self.below(posixpath.commonpath(places.values()) if len(places) > 1 else next(iter(places.values()), "")[:-1])
+        if len(there) == len(labels) and list(there) == labels:
+            return list(there), True  # the same texts once more would be a tenth of all memory
+        return labels, len(set(labels)) == len(labels) and all(map(self.has, labels))
 
     def orphans(self, folder: str, claimed: set[str]) -> Iterator[tuple[str, str]]:
         """Label files of a folder's images that are not there: (label file, path of the image without suffix)."""
@@ -135,7 +143,7 @@ class Tree:
         """
         written = [path for base in bases if (path := posixpath.normpath(under(base, value))) not in (".", base)]
         for tried in _renamed(_candidates(value, bases)) if loose else written:
-            if tried in self.known and tried.endswith(".txt"):
+            if self.has(tried) and tried.endswith(".txt"):
                 return tried, True
             if self.has_folder(tried):
                 return tried, False
@@ -143,16 +151,16 @@ class Tree:
 
     def resolve_file(self, value: str, bases: Sequence[str]) -> str | None:
         """The file that a path in a YAML or data file means."""
-        return next((path for path in _candidates(value, bases) if path in self.known), None)
+        return next((path for path in _candidates(value, bases) if self.has(path)), None)
 
     def resolve_image(self, value: str, bases: Sequence[str]) -> str | None:
         """The image file that a line of a list means; a path without file if at least its label file is there."""
         for base in bases:
             path = under(base, value.removeprefix("./"))
-            if path in self.known:
+            if self.has(path):
                 return path
         tried = list(_candidates(value, bases))
-        return next((path for path in tried if path in self.known), None) or next(
+        return next((path for path in tried if self.has(path)), None) or next(
             (path for path in tried if self.label_of(path)[0] is not None), None
         )
 
@@ -313,16 +321,15 @@ class Gatherer:
         """
         start = len(common) + 1 if common else 0
         splits = () if split is None else (split,)
-        known, claimed, found = self.tree.known, self._claimed, self.found
-        labels = self.tree.usual_labels(images)
-        own = set(labels)
-        if len(own) == len(labels) and own <= known and claimed.isdisjoint(own) and found.keys().isdisjoint(images):
-            claimed |= own
+        claimed, found = self._claimed, self.found
+        labels, all_there = self.tree.usual_labels(images)
+        if all_there and claimed.isdisjoint(labels) and found.keys().isdisjoint(images):
+            claimed.update(labels)
             names = [image[start:] for image in images]
             found.update(zip(images, map(Pair, labels, images, repeat(splits), names), strict=True))
             return
         for image, label in zip(images, labels, strict=True):
-            if label in known and label not in claimed and image not in found:
+            if label not in claimed and self.tree.has(label) and image not in found:
                 claimed.add(label)
                 found[image] = Pair(label, image, splits, image[start:])
             else:
@@ -342,7 +349,7 @@ class Gatherer:
             elif label in self._claimed:
                 self.report.problem(f"{self.format}.label-shared", "two images share it", label, action="read for both")
             self._claimed.add(label)
-        self.put(image, path, Pair(label, image if image in self.tree.known else None), split)
+        self.put(image, path, Pair(label, image if self.tree.has(image) else None), split)
 
     def put(self, file: str, path: str, pair: Pair, split: str | None) -> None:
         known = self.found.get(file)

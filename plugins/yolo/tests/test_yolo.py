@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelglot.engine.convert import write
 from labelglot.errors import LabelglotError
+from labelglot.formats import per_image
 from labelglot.formats.registry import default_registry
 from labelglot.images import BytesImage
 from labelglot.plugin import Annotation, Dataset, Info, Label, Report, Sample, in_pixels
@@ -467,3 +468,26 @@ def test_lines_read_together_are_those_read_one_by_one(rows, end, last, size):
 def test_lines_as_usual_are_read_together():
     rules = Rules("yolo", {0: "a"}, Chosen(detection))
     assert len(lines.boxes(b"0 0.5 0.5 0.25 0.125\n0 0.5 0.5 0.25 1\n", rules, (640, 480))) == 2
+
+
+def test_many_pairs_are_read_like_a_few(tmp_path: Any, monkeypatch: Any) -> None:
+    files = {"data.yaml": b"names: [a, b]\ntrain: images/train\nval: images/val\n"}
+    for number in range(60):
+        split = "val" if number % 3 else "train"
+        if number % 7:
+            files[f"images/{split}/{number}.png"] = png(8 + number, 6)
+        if number % 5:
+            files[f"labels/{split}/{number}.txt"] = b"1 0.5 0.5 0.25 0.25\n" * (number % 2) + b"0 0.5 0.5 0.5 0.5\n"
+    for path, content in files.items():
+        (tmp_path / "set" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / path).write_bytes(content)
+    few = lg.read(tmp_path / "set")
+    lg.convert(tmp_path / "set", tmp_path / "few.zip", to="coco")
+    monkeypatch.setattr(per_image, "_BLOCK", 2)
+    many = lg.read(tmp_path / "set")
+    assert isinstance(many.samples.records, per_image.PairTable) and not isinstance(few.samples.records, per_image.PairTable)
+    assert list(many) == list(few) and list(many.index()) == list(few.index())
+    assert list(many.fetch([sample.key for sample in few][5:9])) == list(few)[5:9]
+    for workers in (1, 2):
+        lg.convert(tmp_path / "set", tmp_path / "many.zip", to="coco", workers=workers, overwrite=True)
+        assert (tmp_path / "many.zip").read_bytes() == (tmp_path / "few.zip").read_bytes()

@@ -288,24 +288,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Installed programs have their bytecode beside them; so has what runs from a checkout, after the run that is not timed.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     bench = Bench(options.cache.resolve(), runs, options.timeout, peers, options.peer_env)
-    rows: list[Row] = []
     try:
+        rows: list[Row] = []
         for pair in pairs:
             for full in GROWTH_SIZES if options.growth else (pair.thousands * 1000,):
                 rows += bench.rows(pair, max(1, full * largest // FULL))
+        about = "; ".join(f"{key} {value}" for key, value in facts.items() if value != "")
+        failed = "".join(f"\n\n{name} could not be installed: {why}" for name, why in bench.failed.items())
+        kinds = ", ".join(f"`{peer.requirement}`" for peer in peers if peer.name not in bench.failed)
+        text = f"Measured: {about}; {runs} timed runs.{f' Peers: {kinds}.' if kinds else ''}{failed}\n\n"
+        text += growth_table(rows) if options.growth else markdown(rows)
+        print(text)
+        if options.json:
+            found = {"machine": facts, "runs": runs, "not_installed": bench.failed, "rows": [{**asdict(row), "wall": row.wall, "cpu": row.cpu} for row in rows]}
+            options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        if options.markdown:
+            fill(options.markdown, "growth" if options.growth else "benchmarks", text)
     finally:
         bench.close()
-    about = "; ".join(f"{key} {value}" for key, value in facts.items() if value != "")
-    failed = "".join(f"\n\n{name} could not be installed: {why}" for name, why in bench.failed.items())
-    kinds = ", ".join(f"`{peer.requirement}`" for peer in peers if peer.name not in bench.failed)
-    text = f"Measured: {about}; {runs} timed runs.{f' Peers: {kinds}.' if kinds else ''}{failed}\n\n"
-    text += growth_table(rows) if options.growth else markdown(rows)
-    print(text)
-    if options.json:
-        found = {"machine": facts, "runs": runs, "not_installed": bench.failed, "rows": [{**asdict(row), "wall": row.wall, "cpu": row.cpu} for row in rows]}
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    if options.markdown:
-        fill(options.markdown, "growth" if options.growth else "benchmarks", text)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 import json
 import math
 import re
+import signal
+import subprocess
+import sys
 from array import array
 
 import pytest
@@ -387,3 +390,14 @@ def test_create(tmp_path):
         assert native.create(f"{tmp_path}/{refused}", b"") is None
     assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "ü.txt"]
     assert native.create(str(tmp_path / "empty"), b"") and (tmp_path / "empty").read_bytes() == b""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="files cannot be limited here")
+def test_a_file_that_could_not_be_written_to_its_end_is_not_there(tmp_path):
+    program = (
+        "import resource, sys; from labelglot import native; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "print(native.create(sys.argv[1], b'x' * 1001), native.create(sys.argv[2], b'x' * 1000))"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "long", tmp_path / "fits"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "True"]
+    assert [each.name for each in tmp_path.iterdir()] == ["fits"]

@@ -4,16 +4,11 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 from libc.stdio cimport snprintf
-from libc.string cimport memchr, memcmp, strcmp, strlen
+from libc.string cimport memchr, memcmp, strcmp, strlen, strrchr
 from libcpp.string cimport string
 
 cdef extern from * nogil:
     """
-    #include <string.h>
-    static inline const void* labelglot_last(const char* text, char character, Py_ssize_t length) {
-        while (length-- > 0) if (text[length] == character) return text + length;
-        return nullptr;
-    }
     #ifdef _WIN32
     static inline Py_ssize_t labelglot_read(int folder, const char* path, char* into, Py_ssize_t room) { return -1; }
     static inline int labelglot_here() { return -1; }
@@ -90,7 +85,6 @@ cdef extern from * nogil:
     void labelglot_close(int folder)
     bint labelglot_create(const char* path, const char* data, Py_ssize_t size)
     int labelglot_here()
-    const void* labelglot_last(const char* text, char character, Py_ssize_t length)
     Py_ssize_t labelglot_read(int folder, const char* path, char* into, Py_ssize_t room)
 
 cdef extern from "Python.h":
@@ -101,17 +95,60 @@ cdef enum:
     SMALL = 65536
 
 
+cdef const char* _as_path(str text) noexcept:
+    """A text as the system takes a path; ``NULL`` for one that it cannot take. It lives as long as the text."""
+    cdef Py_ssize_t length
+    cdef const char* path
+    try:
+        path = PyUnicode_AsUTF8AndSize(text, &length)
+    except UnicodeEncodeError:
+        return NULL
+    if memchr(path, 0, length) != NULL:
+        return NULL
+    return path
+
+
+cdef class _Folder:
+    """The folder of the file last asked for, kept open: where most files lie side by side, it is looked up once."""
+
+    cdef str root
+    cdef string inside
+    cdef int opened
+    cdef bint asked
+
+    def __cinit__(self, str root):
+        self.root, self.opened, self.asked = root, -1, False
+
+    def __dealloc__(self):
+        labelglot_close(self.opened)
+
+    cdef const char* name_of(self, const char* path) except? NULL:
+        """The name of a file in its folder, which is ``opened`` then; ``NULL`` if it cannot be."""
+        cdef const char* slash = strrchr(path, c"/")
+        cdef const char* name = path
+        cdef const char* place
+        cdef str whole
+        if slash != NULL:
+            name = slash + 1
+        if not self.asked or <size_t> (name - path) != self.inside.size() or memcmp(path, self.inside.data(), name - path):
+            self.asked = True
+            self.inside.assign(path, name - path)
+            labelglot_close(self.opened)
+            self.opened = -1
+            whole = f"{self.root}/{self.inside.decode()}"
+            place = _as_path(whole)
+            if place != NULL:
+                self.opened = labelglot_folder(place)
+        if self.opened < 0:
+            return NULL
+        return name
+
+
 def read(str path not None, Py_ssize_t limit):
     cdef char into[SMALL]
-    cdef Py_ssize_t length, size
-    cdef const char* place
-    if limit > SMALL:
-        return None
-    try:
-        place = PyUnicode_AsUTF8AndSize(path, &length)
-    except UnicodeEncodeError:
-        return None
-    if memchr(place, 0, length) != NULL:
+    cdef Py_ssize_t size
+    cdef const char* place = _as_path(path)
+    if limit > SMALL or place == NULL:
         return None
     with nogil:
         size = labelglot_read(labelglot_here(), place, into, limit)
@@ -119,72 +156,51 @@ def read(str path not None, Py_ssize_t limit):
 
 
 def create(str path not None, bytes data not None):
-    cdef const char* bytes_ = PyBytes_AS_STRING(data)
-    cdef Py_ssize_t length, size = PyBytes_GET_SIZE(data)
-    cdef const char* place
+    cdef const char* content = PyBytes_AS_STRING(data)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    cdef const char* place = _as_path(path)
     cdef bint fine
-    try:
-        place = PyUnicode_AsUTF8AndSize(path, &length)
-    except UnicodeEncodeError:
-        return None
-    if memchr(place, 0, length) != NULL:
+    if place == NULL:
         return None
     with nogil:
-        fine = labelglot_create(place, bytes_, size)
+        fine = labelglot_create(place, content, size)
     return True if fine else None
 
 
 def read_many(str root not None, tuple paths not None, Py_ssize_t limit, bint whole):
     cdef char into[SMALL]
-    cdef Py_ssize_t length, size
+    cdef Py_ssize_t size
     cdef const char* place
     cdef const char* name
-    cdef const char* slash
-    cdef str whole_folder
-    cdef bytes folder = None
-    cdef int opened = -1
+    cdef _Folder folder = _Folder(root)
+    cdef int opened
     cdef list found = []
     if limit > SMALL:
         return None
-    try:
-        for path in paths:
-            place = PyUnicode_AsUTF8AndSize(path, &length)
-            slash = <const char*> labelglot_last(place, c"/", length)
-            name = place if slash == NULL else slash + 1
-            # Where most files lie side by side, their folder is looked up once.
-            if folder is None or name - place != PyBytes_GET_SIZE(folder) or memcmp(place, PyBytes_AS_STRING(folder), name - place):
-                labelglot_close(opened)
-                opened = -1
-                folder = PyBytes_FromStringAndSize(place, name - place)
-                whole_folder = f"{root}/{folder.decode()}"
-                if "\0" in whole_folder:
-                    return None
-                opened = labelglot_folder(PyUnicode_AsUTF8AndSize(whole_folder, &size))
-                if opened < 0:
-                    return None
-            if memchr(name, 0, place + length - name) != NULL:
-                return None
-            with nogil:
-                size = labelglot_read(opened, name, into, limit)
-            found.append(None if size < 0 or (whole and size == limit) else PyBytes_FromStringAndSize(into, size))
-    except UnicodeEncodeError:
-        return None
-    finally:
-        labelglot_close(opened)
+    for path in paths:
+        place = _as_path(path)
+        if place == NULL:
+            return None
+        name = folder.name_of(place)
+        if name == NULL:
+            return None
+        opened = folder.opened
+        with nogil:
+            size = labelglot_read(opened, name, into, limit)
+        found.append(None if size < 0 or (whole and size == limit) else PyBytes_FromStringAndSize(into, size))
     return found
 
 
 def entries(str folder not None):
-    cdef Py_ssize_t length
+    cdef const char* place = _as_path(folder)
     cdef const char* name
     cdef void* opened
     cdef int is_file = 0
     cdef list files = []
     cdef list others = []
-    try:
-        opened = labelglot_open_folder(PyUnicode_AsUTF8AndSize(folder, &length))
-    except UnicodeEncodeError:
+    if place == NULL:
         return None
+    opened = labelglot_open_folder(place)
     if opened == NULL:
         return None
     try:
@@ -204,44 +220,28 @@ def entries(str folder not None):
 
 def stamps(str root not None, tuple paths not None):
     cdef string found
-    cdef string folder
     cdef char numbers[64]
     cdef long long size = 0, time = 0
-    cdef Py_ssize_t length, ignored
     cdef const char* place
     cdef const char* name
-    cdef const char* slash
-    cdef str whole
-    cdef int opened = -1
-    cdef bint there, first = True
-    try:
-        for path in paths:
-            place = PyUnicode_AsUTF8AndSize(path, &length)
-            if memchr(place, 0, length) != NULL:
-                return None
-            slash = <const char*> labelglot_last(place, c"/", length)
-            name = place if slash == NULL else slash + 1
-            # Where most files lie side by side, their folder is looked up once.
-            if first or <size_t> (name - place) != folder.size() or memcmp(place, folder.data(), name - place):
-                first = False
-                folder.assign(place, name - place)
-                labelglot_close(opened)
-                opened = -1
-                whole = f"{root}/{folder.decode()}"
-                opened = labelglot_folder(PyUnicode_AsUTF8AndSize(whole, &ignored))
-                if opened < 0:
-                    return None
-            with nogil:
-                there = labelglot_stamp(opened, name, &size, &time)
-            if not there:
-                return None
-            found.append(place, length)
-            ignored = snprintf(numbers, sizeof(numbers), "%c%lld:%lld%c", 0, size, time, 0)
-            found.append(numbers, ignored)
-    except UnicodeEncodeError:
-        return None
-    finally:
-        labelglot_close(opened)
+    cdef _Folder folder = _Folder(root)
+    cdef int opened
+    cdef bint there
+    for path in paths:
+        place = _as_path(path)
+        if place == NULL:
+            return None
+        name = folder.name_of(place)
+        if name == NULL:
+            return None
+        opened = folder.opened
+        with nogil:
+            there = labelglot_stamp(opened, name, &size, &time)
+        if not there:
+            return None
+        found.append(place, strlen(place) + 1)
+        snprintf(numbers, sizeof(numbers), "%lld:%lld", size, time)
+        found.append(numbers, strlen(numbers) + 1)
     return PyBytes_FromStringAndSize(found.data(), found.size())
 
 

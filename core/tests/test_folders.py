@@ -1,3 +1,4 @@
+import fnmatch
 import io
 import tarfile
 import zipfile
@@ -108,3 +109,21 @@ def test_a_list_of_files_that_was_forgotten_is_made_again(tmp_path: Path) -> Non
     assert state(open_source(tmp_path), alone=True) == state(open_source(tmp_path)) == whole
     (tmp_path / "b.txt").write_bytes(b"xx")
     assert state(open_source(tmp_path)) != whole
+
+
+PATHS = ("a.JPG", "b/a.jpg", "b/c.txt", "b/x[1].txt", "data.yaml", "B/Data.YAML", "b/noext", "images/train/é.Png", "k", "b/k.x")
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        ("*",), ("*.jpg",), ("*.jpg", "*.TXT"), ("data.yaml",), ("b/data.yaml", "*.png"), ("b/*",), ("?", "*.jpg"), ("*/a.*",),
+        ("x[[]1].txt",), ("*.jpg", "?.jpg"), ("b/k.[xy]", "noext"), (),
+    ],
+)  # fmt: skip
+def test_files_are_matched_by_path_or_name(patterns: tuple[str, ...]) -> None:
+    def fits(path: str, pattern: str) -> bool:
+        return any(fnmatch.fnmatchcase(text.lower(), pattern.lower()) for text in (path, path.rpartition("/")[2]))
+
+    source = MemorySource(dict.fromkeys(PATHS, b""))
+    assert source.match(*patterns) == tuple(sorted(path for path in PATHS if any(fits(path, pattern) for pattern in patterns)))

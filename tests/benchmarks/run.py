@@ -97,7 +97,7 @@ class Bench:
         commands[OURS] = lambda out: [*self._ours, *pair.arguments(source.folder, out)]
         rows[OURS] = Row(pair.id, images, OURS)
         rows[FLOOR] = Row(pair.id, images, FLOOR)
-        reference = self._out / f"{pair.id}-{images}-reference{pair.suffix}"
+        reference = self._free(pair)
         for tool, command in commands.items():
             self._first(rows[tool], command, pair, keep=reference if tool == OURS else None)
         if reference.exists():

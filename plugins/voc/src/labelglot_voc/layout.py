@@ -161,7 +161,7 @@ def _whole(path: str) -> str:
 def id_of(path: str) -> str:
     """A path without the folder that tells annotations from images."""
     folder, _, name = path.rpartition("/")
-    return under(_without(folder)[1], name)
+    return _prefix(folder) + name
 
 
 def _match(context: ReadContext, annotations: Mapping[str, str], by_id: Mapping[str, Sequence[str]]) -> dict[str, str]:

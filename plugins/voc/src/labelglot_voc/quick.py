@@ -82,11 +82,11 @@ def _read_usual(data: bytes) -> Read | None:
     contents = _facts(data[:name], further)
     if contents is None or not _PLAIN.fullmatch(filename):
         return None
-    columns, end = _usual(data, after + len(b"</filename>") + len(further))
-    if columns is None or data[end:].strip(b" \n\t") != b"</annotation>":
+    found = _usual(data, after + len(b"</filename>") + len(further))
+    if found is None or data[found[1] :].strip(b" \n\t") != b"</annotation>":
         return None
     whole = Contents(filename.decode() or None, contents.uri, contents.size, (), dict(contents.extra), True)
-    return Read(whole, columns.as_annotations())
+    return Read(whole, found[0].as_annotations())
 
 
 SHORT = 4096
@@ -151,14 +151,14 @@ def _read_closely(data: bytes, boxes: Convention) -> Read | None:
     return None if wrong else Read(contents, tuple(objects))
 
 
-def _usual(data: bytes, start: int) -> tuple[Columns | None, int]:
+def _usual(data: bytes, start: int) -> tuple[Columns, int] | None:
     """The objects from ``start`` on if they are spelled alike but for their names and corners, and where they end."""
     found = native.alike(data, start, _OPEN, b"</object>", "sffff") or _alike(data, start)
     if found is None:
-        return None, start
+        return None
     end, (names, corners), pieces = found
     like, boxes, names = _spelled(pieces), Boxes(corners), list(map(str.strip, names))
-    return (Columns(names, boxes, None, like), end) if like is not None and boxes.extent and all(names) else (None, start)
+    return (Columns(names, boxes, None, like), end) if like is not None and boxes.extent and all(names) else None
 
 
 _OPEN = (b"<name>", *(f"<{corner}>".encode() for corner in _IN_ORDER))

@@ -45,7 +45,7 @@ class Listed:
         self.number = number
 
     def __call__(self):
-        return (IndexEntry(f"{i}.jpg", f"{i}.jpg", (), None, None, None, None) for i in range(self.number))
+        return (IndexEntry(f"{i}.jpg", (), None, None, None, None) for i in range(self.number))
 
 
 class Decode:

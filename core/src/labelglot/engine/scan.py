@@ -98,7 +98,7 @@ def listed(dataset: Dataset, executor: Executor, chunks: int, cancel: Cancel) ->
 def _summary(entries: Sequence[IndexEntry], ordinal: int) -> Listed:
     """What there is to know of some entries. ``ordinal``: of the first."""
     columns = map(list, zip(*entries, strict=True)) if entries else [[] for _ in IndexEntry._fields]
-    _, paths, splits, _, _, numbers, labels, ids, highest = columns
+    paths, splits, _, _, numbers, labels, ids, highest = columns
     return Listed(
         Entries(paths, splits, ids, [None] * len(entries)),
         None if None in labels else dict.fromkeys(chain.from_iterable(labels)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_check
 
 from labelglot.schema.base import NOTHING, Attribute, Extra, Frozen, Id
 from labelglot.schema.label import Label, make_labels, merge_labels
-from labelglot.schema.sample import Sample
+from labelglot.schema.sample import Sample, key_of
 
 if TYPE_CHECKING:
     from labelglot.report import Report
@@ -51,7 +51,6 @@ class IndexEntry(NamedTuple):
     ``id``: of the sample; ``highest_id``: the highest number among the ids of its annotations, 0 if they have none.
     """
 
-    key: str
     path: str
     splits: tuple[str, ...]
     size: tuple[int, int] | None
@@ -60,6 +59,11 @@ class IndexEntry(NamedTuple):
     labels: dict[str, int] | None
     id: Id | None = None
     highest_id: int = 0
+
+    @property
+    def key(self) -> str:
+        """That of the sample, see :attr:`Sample.key`."""
+        return key_of(self.path, self.splits)
 
 
 class Overview(NamedTuple):
@@ -473,5 +477,5 @@ def entry_of(sample: Sample) -> IndexEntry:
     number = len(sample.annotations or ())
     highest = max((a.id for a in sample.annotations or () if isinstance(a.id, int)), default=0)
     return IndexEntry(
-        sample.key, sample.path, sample.splits, sample.size, sample.sequence, number, counts, sample.id, max(highest, 0)
+        sample.path, sample.splits, sample.size, sample.sequence, number, counts, sample.id, max(highest, 0)
     )

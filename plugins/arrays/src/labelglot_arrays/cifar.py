@@ -155,9 +155,8 @@ class _Listing:
     def __call__(self) -> Iterator[IndexEntry]:
         for item in self.items:
             splits = (item.split,) if item.split else ()
-            key = f"{item.split}:{item.name}" if item.split else item.name
             counts = {item.label: 1} if item.label else {}
-            yield IndexEntry(key, item.name, splits, item.size, None, 0, counts)
+            yield IndexEntry(item.name, splits, item.size, None, 0, counts)
 
 
 def _png(pixels: bytes, size: tuple[int, int]) -> bytes:

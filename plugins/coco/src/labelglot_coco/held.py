@@ -123,7 +123,7 @@ class Listing:
         splits = () if self.split is None else (self.split,)
         numbers = map(sub, self.starts[1:], self.starts)
         none = repeat(None)
-        rows = zip(self.keys(), self.paths, repeat(splits), self.sizes, none, numbers, none, self.ids, self.highest, strict=False)
+        rows = zip(self.paths, repeat(splits), self.sizes, none, numbers, none, self.ids, self.highest, strict=False)
         return map(IndexEntry._make, rows)
 
 

@@ -276,13 +276,13 @@ class Index:
     def __call__(self) -> Iterator[IndexEntry]:
         """The cheap index of all samples."""
         rows = self.open().execute(
-            "SELECT key, path, document, width, height, annotations, id, highest FROM sample ORDER BY ordinal"
+            "SELECT path, document, width, height, annotations, id, highest FROM sample ORDER BY ordinal"
         )
-        for key, path, document, width, height, number, id_, highest in rows:
+        for path, document, width, height, number, id_, highest in rows:
             split = self.splits[document]
             size = None if width is None else (int(width), int(height))
             splits = () if split is None else (split,)
-            yield IndexEntry(key, path, splits, size, None, number, None, _given(id_), _given(highest))  # type: ignore[arg-type]
+            yield IndexEntry(path, splits, size, None, number, None, _given(id_), _given(highest))  # type: ignore[arg-type]
 
     def records(self, start: int, stop: int) -> Iterator[Record]:
         """The records of a range of samples, a few at a time."""

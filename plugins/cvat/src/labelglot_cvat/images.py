@@ -371,10 +371,7 @@ def _entry(record: Record, path: str, split: str | None, context: ReadContext) -
     subset = record.subset or split
     splits = () if subset is None else (subset,)
     id_ = attributes.get("id", "")
-    sample = Sample(path=place, splits=splits)
-    return IndexEntry(
-        sample.key, place, splits, _size(attributes), None, None, None, int(id_) if _is_whole(id_) else None
-    )
+    return IndexEntry(place, splits, _size(attributes), None, None, None, int(id_) if _is_whole(id_) else None)
 
 
 def _is_whole(text: str) -> bool:

@@ -141,8 +141,7 @@ class _Listing:
     def __call__(self) -> Iterator[IndexEntry]:
         for path, _, label, split in self.entries:
             splits = () if split is None else (split,)
-            key = path if split is None else f"{split}:{path}"
-            yield IndexEntry(key, path, splits, None, None, 0, {} if label is None else {label: 1})
+            yield IndexEntry(path, splits, None, None, 0, {} if label is None else {label: 1})
 
 
 def _label(path: str, options: FolderClassification.ReadOptions) -> str | None:

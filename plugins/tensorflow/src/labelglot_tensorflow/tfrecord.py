@@ -307,8 +307,7 @@ class _Survey:
         size = _declared(features)
         written = first_text(features, SOURCE_ID)
         id_ = format.sample_id(written) if written else None
-        key = f"{split}:{unique}" if splits else unique
-        self.entries.append(IndexEntry(key, unique, splits, size, None, number, counts, id_))
+        self.entries.append(IndexEntry(unique, splits, size, None, number, counts, id_))
 
     def named(self) -> Iterator[tuple[str, str]]:
         """Folder of the file and path of the image of each record."""

@@ -51,7 +51,6 @@ from labelglot.plugin import (
 )
 from labelglot.schema import Attribute, entry_of
 from labelglot.schema.dataset import Decoder
-from labelglot.schema.sample import key_of
 from labelglot.wire.xml import XML_TEXT
 from pydantic import Field
 
@@ -372,7 +371,7 @@ class Index:
 def glanced(path: str, splits: tuple[str, ...], classes: Mapping[str | None, int]) -> IndexEntry:
     """An index entry of what was seen at a glance."""
     labels = {name: number for name, number in classes.items() if name is not None} if None in classes else classes
-    return IndexEntry(key_of(path, splits), path, splits, None, None, sum(classes.values()), labels)  # type: ignore[arg-type]
+    return IndexEntry(path, splits, None, None, sum(classes.values()), labels)  # type: ignore[arg-type]
 
 
 def identify(pair: Pair, filename: str | None) -> tuple[str, str | None]:

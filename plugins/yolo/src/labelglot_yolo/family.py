@@ -43,7 +43,6 @@ from labelglot.plugin import (
     packed,
     with_contents,
 )
-from labelglot.schema.sample import key_of
 from labelglot.wire import json
 from labelglot.wire.text import lines as text_lines
 from labelglot.wire.text import spell_lines
@@ -339,9 +338,8 @@ class Listing:
             paths, splits = self.pairs.identities()
         else:
             paths, splits = [pair.path or "" for pair in self.pairs], [pair.splits for pair in self.pairs]
-        keys = map(key_of, paths, splits)
         none = repeat(None)
-        return map(IndexEntry, keys, paths, splits, none, none, none, none)
+        return map(IndexEntry, paths, splits, none, none, none, none)
 
 
 class Chosen(NamedTuple):

@@ -267,8 +267,7 @@ class Listing:
 
     def __call__(self) -> Iterator[IndexEntry]:
         for path, _, labels, splits in self.entries:
-            key = f"{splits[0]}:{path}" if splits else path
-            yield IndexEntry(key, path, splits, None, None, 0, dict.fromkeys(labels, 1))
+            yield IndexEntry(path, splits, None, None, 0, dict.fromkeys(labels, 1))
 
 
 def _annotates(path: str) -> bool:
